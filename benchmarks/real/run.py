@@ -81,6 +81,9 @@ def main() -> None:
     for about in sorted(DATASETS.glob("*/dataset.toml")):
         if args.only and about.parent.name not in args.only.split(","):
             continue
+        if "law" not in tomllib.loads(about.read_text(encoding="utf-8")):
+            # Trajectories: benchmarks/dynamics/real.py.
+            continue
         for units in (True, False):
             row = run(about.parent, units, args)
             rows.append(row)

@@ -152,7 +152,7 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     if usable.mean() < 0.9:
         return False
     free = [i for i, c in enumerate(found.constants) if c.name is None and not c.value.is_integer()]
-    best = found.with_values(_fitted(found, free, X[usable], y[usable], problem.names))
+    best = found.with_values(refitted(found, free, X[usable], y[usable], problem.names))
     if not agrees(
         lambda X: evaluate(best, X, problem.names),
         problem.value,
@@ -161,12 +161,12 @@ def recovered(found: Expression, problem: Problem, rng: np.random.Generator) -> 
     ):
         return False
     old, new = found.values, best.values
-    powers = _powers(found)
+    powers = exponents(found)
     limit = [LARGEST_POWER_CHANGE if i in powers else LARGEST_CHANGE for i in range(len(old))]
     return all(1.0 / limit[i] <= new[i] / old[i] <= limit[i] for i in set(free) - _offsets(found))
 
 
-def _fitted(
+def refitted(
     found: Expression, free: Sequence[int], X: NDArray[np.float64], y: NDArray[np.float64], names: Sequence[str]
 ) -> NDArray[np.float64]:
     """The values of all constants, those numbered in ``free`` at the least squares near the found ones.
@@ -204,7 +204,7 @@ def _fitted(
     return values(factors)
 
 
-def _powers(e: Expression) -> set[int]:
+def exponents(e: Expression) -> set[int]:
     """Constants that are an exponent by themselves: they belong to the form more than others do."""
     pairs = pairwise(e.code)
     return {arg for (op, arg), (after, _) in pairs if op == oc.CONST and after == oc.POW}

@@ -89,6 +89,7 @@ def load(suite: str) -> tuple[Problem, ...]:
         return tuple(
             _rate(system, k, f"{system['name']}_{k + 1}", simulate(system, **content["grid"]))
             for system in content["system"]
+            if "repeats" not in system
             for k, text in enumerate(system["rates"])
             if text not in system["variables"]
         )

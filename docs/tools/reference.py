@@ -182,7 +182,7 @@ def write_datasets() -> str:
     for file in sorted(DATASETS.glob("*/dataset.toml")):
         entry = tomllib.loads(file.read_text(encoding="utf-8"))
         source = " ".join(entry["source"].split())
-        law = f"`{entry['target']} = {entry['law']['formula']}`" if "law" in entry else ""
+        law = f"`{entry['target']} = {entry['law']['formula']}`" if "law" in entry else _motion(entry["dynamics"])
         rows.append((f"`datasets/{file.parent.name}/data.csv`", entry["title"], str(entry["rows"]), law, source))
     return make_page(
         "Measured tables",
@@ -190,6 +190,13 @@ def write_datasets() -> str:
         "([measured](../benchmarks.md#measured-tables)).",
         [make_table(("file", "what was measured", "rows", "the textbook's law", "source"), rows)],
     )
+
+
+def _motion(dynamics: dict[str, Any]) -> str:
+    """Laws of motion, one line for each state: x' the rate, x'' the acceleration."""
+    primes = "'" * dynamics.get("order", 1)
+    pairs = zip(dynamics["states"], dynamics["rates"], strict=True)
+    return "<br>".join(f"`{state}{primes} = {rate}`" for state, rate in pairs)
 
 
 def write_names() -> str:

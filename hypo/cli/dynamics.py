@@ -101,8 +101,11 @@ def _tell_time(limit: Any, is_silent: bool) -> Any:
 @click.argument("folder", metavar="DIR")
 @click.option("--start", metavar="X=1,V=0", help="Where states begin (default: where the first run began).")
 @click.option("--until", type=float, metavar="T", help="Time of the last row (default: that of the data).")
-@click.option("--step", type=float, metavar="DT", help="Time between rows (default: a hundredth of all).")
+@click.option("--step", type=float, metavar="DT", help="Time between rows.")
 @click.option("--actions", metavar="U.csv", help="A table of times and inputs.")
+@click.option(
+    "--event", "events", multiple=True, metavar="C: X=…", help='What happens where, as in "x > 2: v = -0.9*v".'
+)
 @click.option("--samples", "n_samples", type=int, metavar="N", help="Trajectories drawn.  [default: 100]")
 @click.option("--level", type=float, metavar="P", default=0.9, help="Probability of the bands.  [default: 0.9]")
 @click.option("--seed", type=int, help="Seed of the draws.  [default: 0]")
@@ -120,16 +123,16 @@ def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: boo
     from hypo.result.folders import check_file, write_file
 
     check_file(out)
-    model = WorldModel.load(folder)  # type: ignore[attr-defined]
+    model = WorldModel.load(folder)
     found = rollouts.roll_out(model, **drop_blanks(options))
     write = rollouts.write_rollout_json if as_json else rollouts.write_rollout
-    text = write(model, found, level)
+    text = write(found, level)
     if out is None:
         sys.stdout.write(text)
     else:
         write_file(out, text)
     if plot:
         note(f"the plot was written to {rollouts.draw(found, folder)}")
-    for line in rollouts.describe_runaways(model, found):
+    for line in rollouts.describe_runaways(found):
         note(line)
     return FOUND

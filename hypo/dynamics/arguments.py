@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypo.checks import read_seconds
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.trajectories import Trajectories
-from hypo.errors import InputError
+from hypo.errors import InputError, KnowledgeError
+
+if TYPE_CHECKING:
+    from hypo.knowledge.knowledge import Knowledge
 
 HOLDS = ("zero", "linear", "spline")
 ORDERS = (1, 2)
@@ -124,3 +128,19 @@ def fit_to_data(options: Options, data: Trajectories) -> None:
             )
     if options.use_time and data.time in data.columns:
         raise InputError(f"time is called {data.time}, and so is another column; rename one of them")
+
+
+def read_knowledge(given: Any) -> Knowledge | None:
+    """What is known, of a file, a dictionary, or as it is; None where nothing is given.
+
+    Raises KnowledgeError with every problem of a file.
+    """
+    from hypo.knowledge.knowledge import Knowledge
+
+    if given is None or isinstance(given, Knowledge):
+        return given
+    if isinstance(given, Mapping):
+        return Knowledge.from_dict(given)
+    if isinstance(given, str | os.PathLike):
+        return Knowledge.load(given)
+    raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(given).__name__}")

@@ -6,8 +6,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
-from hypo.dynamics.arguments import Delays, fit_to_data, make_options
-from hypo.dynamics.model.world_model import WorldModel, fit_by
+from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
+from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
@@ -15,6 +15,7 @@ from hypo.keywords import check_keywords
 if TYPE_CHECKING:
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
+    from hypo.knowledge.knowledge import Knowledge
 
 __all__ = ["WorldModel", "fit_dynamics"]
 
@@ -72,7 +73,7 @@ def fit_dynamics(
         delays: states whose former values laws may use, each with the least and the largest lag: ``{"x": (0.5, 5)}``.
         use_time: True where laws may use time itself.
         group: the column that tells runs apart, or an entry for each row.
-        knowledge: not read yet.
+        knowledge: a knowledge file, its path or a dictionary of the same shape; the section [dynamics] is about the laws.
         time_limit: seconds, or a duration such as ``"2min"``.
         seed: equal seeds give equal results, unless the time limit cut the search.
         thousands: the mark between thousands in a file of texts.
@@ -83,47 +84,57 @@ def fit_dynamics(
     Raises:
         DataError: the table cannot be used; the message says where and why.
         InputError: an argument is wrong.
+        KnowledgeError: the knowledge cannot be read, or does not fit the columns.
     """
     options = make_options(
         order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
     )
-    if knowledge is not None:
-        raise InputError("knowledge files are not read for systems of laws yet; leave knowledge out")
+    known = read_knowledge(knowledge)
     trajectories = read_trajectories(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
-    refuse_other_kinds(options, trajectories)
-    return discover_laws(trajectories, options)
+    refuse_other_kinds(options)
+    if known is not None:
+        known.with_units(trajectories.units)
+    return discover_laws(trajectories, options, known)
 
 
-def discover_laws(data: Trajectories, options: Options) -> WorldModel:
+def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
     """The model of checked trajectories."""
     from hypo.dynamics.discovery.discover import discover
 
     with interrupts.during_a_fit():
         # Searches within end at an interrupt with the best so far; between them it waits.
         interrupts.hold()
-        found = discover(data, options)
+        found = discover(data, options, knowledge)
         if interrupts.has_come():
             found = replace(
                 found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
             )
-    return WorldModel(found, asdict(options))
+    said = {} if knowledge is None else {"knowledge": knowledge.as_dict()}
+    return WorldModel(found, asdict(options) | said)
 
 
-def refuse_other_kinds(options: Options, data: Trajectories) -> None:
+def refuse_other_kinds(options: Options) -> None:
     """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {
-        "order 2": options.order == 2,
-        "discrete time": options.discrete,
-        "delays": bool(options.delays),
-        "laws that use time": options.use_time,
-        f'inputs with hold="{options.hold}"': bool(data.actions) and options.hold != "linear",
-    }
+    kinds = {"discrete time": options.discrete, "delays": bool(options.delays)}
     for kind, is_wanted in kinds.items():
         if is_wanted:
             raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
+def _describe(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_report
+
+    return write_report(model)
+
+
+def _draw_page(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_html
+
+    return write_html(model)
+
+
 fit_by(fit_dynamics)
+shown_by(_describe, _draw_page)

@@ -81,9 +81,7 @@ class ModelFolder:
 
     def _save(self, model: WorldModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        save = getattr(model, "save", None)
-        if save is not None:
-            save(folder)
+        model.save(folder)
         write_text(folder / RECORD_FILE, to_json(model, self.status))
         self.folder = folder
         self.written = tuple(sorted(p.name for p in folder.iterdir() if p.is_file()))

@@ -17,10 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from tests.oracles.places import ROOT
 
 DATASETS = sorted(path.parent for path in (ROOT / "datasets").glob("*/dataset.toml"))
+WITH_LAW, WITH_DYNAMICS = (
+    [folder for folder in DATASETS if f"\n[{key}]\n" in (folder / "dataset.toml").read_text(encoding="utf-8")]
+    for key in ("law", "dynamics")
+)
 PROBLEMS = tomllib.loads((ROOT / "benchmarks/feynman/problems.toml").read_text(encoding="utf-8"))["problem"]
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -136,7 +141,14 @@ def test_the_promised_data_sets_are_there() -> None:
         "pendulum",
         "stopping_distances",
         "titius_bode",
+        "hare_lynx",
+        "galileo_fall",
+        "pinene",
+        "indometacin",
+        "influenza_1978",
+        "sunspots",
     }
+    assert {*WITH_LAW, *WITH_DYNAMICS} == set(DATASETS)
     assert {path.parent for path in (ROOT / "datasets").glob("*/data.csv")} == set(DATASETS)
 
 
@@ -146,15 +158,17 @@ def test_dataset_is_as_described(folder: Path) -> None:
     columns = description["columns"]
     assert description["name"] == folder.name
     assert header == [f"{c['name']} [{c['unit']}]" if "unit" in c else c["name"] for c in columns]
-    assert len({"unit" in column for column in columns}) == 1, "units for all columns or for none"
+    group = description.get("dynamics", {}).get("group")
+    measured = [column for column in columns if column["name"] != group]
+    assert len({"unit" in column for column in measured}) == 1, "units for all columns or for none"
     assert all(column["meaning"] for column in columns)
     assert table.shape == (description["rows"], len(columns))
     assert np.isfinite(table).all()
-    assert description["target"] in {column["name"] for column in columns}
+    assert "law" not in description or description["target"] in {column["name"] for column in columns}
     assert description["title"] and len(description["source"]) > 40 and description["notes"]
 
 
-@pytest.mark.parametrize("folder", DATASETS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", WITH_LAW, ids=lambda folder: folder.name)
 def test_law_leaves_the_stated_residual(folder: Path) -> None:
     description, _, table = read(folder)
     law, constants = description["law"], description["law"]["constants"]
@@ -176,6 +190,61 @@ def test_law_leaves_the_stated_residual(folder: Path) -> None:
     if law["origin"].startswith("least squares"):
         moved = [names | {name: factor * names[name]} for name in constants for factor in (0.999, 1.001)]
         assert min(residual(y, evaluate(formula, values)) for values in moved) > found
+
+
+@pytest.mark.parametrize("folder", WITH_DYNAMICS, ids=lambda folder: folder.name)
+def test_law_of_motion_leaves_the_stated_residual(folder: Path) -> None:
+    """Followed by SciPy from the stated starts; other constants leave a larger one."""
+    description, _, table = read(folder)
+    motion = description["dynamics"]
+    columns = dict(zip([column["name"] for column in description["columns"]], table.T, strict=True))
+    states, order, constants = motion["states"], motion.get("order", 1), motion["constants"]
+    names = [*states, *([f"{state}_dot" for state in states] if order == 2 else [])]
+    rates = [parse(rate) for rate in motion["rates"]]
+    assert len(rates) == len(states)
+    assert set().union(*map(free_names, motion["rates"])) <= {*names, *constants}
+    assert set(constants) <= set().union(*map(free_names, motion["rates"]))
+    has_units = "unit" in next(c for c in description["columns"] if c["name"] == motion["time"])
+    assert all(("unit" in constant) == has_units for constant in constants.values())
+
+    time, values = columns[motion["time"]], np.column_stack([columns[state] for state in states])
+    runs = columns[motion["group"]] if "group" in motion else np.zeros(len(time))
+    assert np.isfinite(values).all() and len(motion["starts"]) == len(np.unique(runs))
+
+    def residual_with(numbers: Mapping[str, float]) -> float:
+        def rate(_: float, state: np.ndarray) -> list[float]:
+            known = {**numbers, **dict(zip(names, state, strict=True))}
+            slopes = [evaluate(each, known) for each in rates]
+            return slopes if order == 1 else [*state[len(states) :], *slopes]
+
+        total = 0.0
+        for run, start in zip(np.unique(runs), motion["starts"], strict=True):
+            rows = runs == run
+            clock = time[rows]
+            assert np.all(np.diff(clock) > 0)
+            done = solve_ivp(rate, (clock[0], clock[-1]), start, method="LSODA", t_eval=clock, rtol=1e-8, atol=1e-8)
+            total += np.sum(((done.y.T[:, : len(states)] - values[rows]) / values.std(0)) ** 2)
+        return float(np.sqrt(total / values.size))
+
+    best = {name: constant["value"] for name, constant in constants.items()}
+    found = residual_with(best)
+    assert found == pytest.approx(motion["residual"], rel=5e-3)
+    assert motion["origin"].startswith("least squares")
+    moved = [best | {name: factor * best[name]} for name in best for factor in (0.99, 1.01)]
+    assert min(map(residual_with, moved)) > found
+
+
+def test_known_facts_of_trajectories() -> None:
+    """Sums and extremes that the sources state."""
+    _, _, pinene = read(ROOT / "datasets/pinene")
+    # Pyronene is three percent of what has reacted.
+    np.testing.assert_allclose(pinene[:, 4], 0.03 * (100 - pinene[:, 1]), atol=0.06)
+    np.testing.assert_allclose(pinene[:, 1:].sum(1), 100, atol=0.5)
+    _, _, sunspots = read(ROOT / "datasets/sunspots")
+    # The highest maximum of the series: 190.2 in 1957.
+    assert sunspots[np.argmax(sunspots[:, 1])].tolist() == [1957, 190.2]
+    _, _, school = read(ROOT / "datasets/influenza_1978")
+    np.testing.assert_allclose(np.diff(school[:, 2]), (school[1:, 1] + school[:-1, 1]) / 2)
 
 
 def test_kepler_follows_from_the_gravity_of_the_sun() -> None:

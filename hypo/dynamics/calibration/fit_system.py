@@ -26,12 +26,14 @@ Values = NDArray[np.float64]
 
 # Steps from sample to sample in the first segments.
 FIRST = 8
-# Steps in segments before these where paths between samples are not known.
+# Steps in segments before these where paths between samples are not known, or run apart too fast.
 ROUGH = (1, 3)
 # A length that leaves fewer than so many segments in the longest run is left out.
 FEWEST = 1.5
 # Largest residual, as a share of the spread, with which whole runs are fitted at once.
 NEAR = 0.3
+# Growth of a small error over the first segments from which on shorter ones come before them.
+UNSTEADY = 5.0
 # Growth of a small error of the start from which on a run counts as chaotic.
 CHAOTIC = 100.0
 # Constant share of the variance below which noise may be purely in proportion.
@@ -74,7 +76,7 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(6.0, (8, 12), (1.0, 0.05), 2, 1e-5, 1e-7, False),
+    "quick": Effort(6.0, (16, 16), (1.0, 0.05), 4, 1e-5, 1e-9, False),
     "full": Effort(3.2, (15, 50), (0.3, 1e-3), 6, 1e-6, 1e-9, True),
 }
 
@@ -168,7 +170,7 @@ class _Fit:
         level = self._directly(theta, whole)
         if level is not None:
             return self._finish(level)
-        for length in self._lengths(whole):
+        for length in self._lengths(whole, theta):
             new = self._grown(length, theta, length >= whole)
             if new is None or (level is not None and not _follows(new, level)):
                 break
@@ -180,13 +182,18 @@ class _Fit:
                 break
         return None if level is None else self._finish(level)
 
-    def _lengths(self, whole: int) -> list[int]:
-        out = list(ROUGH) if self.guess.is_undersampled else []
-        length = float(FIRST)
+    def _lengths(self, whole: int, theta: Values) -> list[int]:
+        """Lengths of segments in turn; those at first over which small errors do not grow much."""
+        out, length = [], float(FIRST)
         while length * FEWEST < whole:
             out.append(int(length))
             length *= self.effort.growth
-        return [*(n for n in out if n * FEWEST < whole), whole]
+        rough = [n for n in ROUGH if n * FEWEST < whole]
+        if not self.guess.is_undersampled and out:
+            task = self._task(out[0], self.effort.accuracy)
+            point = evaluate(task, task.segments.guess[0], theta)
+            rough = rough if point is None or _amplification(task, point) > UNSTEADY else []
+        return [*rough, *out, whole]
 
     def _directly(self, theta: Values, whole: int) -> _Level | None:
         """The fit of whole runs at once, where the system follows them nearly from the first."""
@@ -271,7 +278,9 @@ class _Fit:
             if self.deadline is not None and self.deadline.expired:
                 break
             noise = float(np.min(level.noise.level / self.spread[:m]))
-            accuracy = min(max(FINE_ENOUGH * noise, self.effort.finest), level.task.accuracy)
+            # Where the integrator may be what limits the fit, the noise is not known yet.
+            known = noise if noise > level.task.accuracy / FINE_ENOUGH else FLOOR
+            accuracy = min(max(FINE_ENOUGH * known, self.effort.finest), level.task.accuracy)
             v = variance(level.point.course.states[:, :m], level.noise.mix[:, None], self.square[:, None])
             task = replace(level.task, v=v, least=np.full(m, FLOOR), accuracy=accuracy)
             point = evaluate(task, level.point.starts, level.point.theta)

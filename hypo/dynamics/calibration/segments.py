@@ -72,18 +72,27 @@ class Segments:
 
 def guess_paths(system: System, data: Trajectories, smoothed: Smoothed) -> Guess:
     """Paths of all states as the smoother has them: of a hidden state that is the rate of a measured one, that rate; else 0."""
+    values, rates, noise = _at_rows(smoothed)
     of = [_is_rate_of(system, name) for name in system.states[system.n_measured :]]
-    states = []
-    for r in range(len(data.runs)):
-        values = smoothed.states(r)
-        if of:
-            rates = smoothed.rates(r)
-            hidden = [np.zeros(len(values)) if k is None else rates[:, k] for k in of]
-            values = np.column_stack([values, *hidden])
-        states.append(values)
-    noise = np.concatenate([smoothed.noise(r) for r in range(len(data.runs))])
+    hidden = [np.zeros(len(values)) if k is None else rates[:, k] for k in of]
     rough = system.is_discrete or any(p.is_undersampled for paths in smoothed.paths for p in paths)
-    return Guess(np.concatenate(states), noise, rough)
+    return Guess(np.column_stack([values, *hidden]), noise, rough)
+
+
+# The last paths that were asked for at their rows: a discovery fits many systems to one set of paths.
+_last: tuple[Smoothed, tuple[Values, Values, Values]] | None = None
+
+
+def _at_rows(smoothed: Smoothed) -> tuple[Values, Values, Values]:
+    """Smoothed states, their rates and the noise at the rows of all runs, (n_row, n_measured) each."""
+    global _last
+    if _last is None or _last[0] is not smoothed:
+        runs = range(len(smoothed.data.runs))
+        states = [smoothed.states(r) for r in runs]
+        rates = [smoothed.rates(r) for r in runs]
+        noise = [smoothed.noise(r) for r in runs]
+        _last = smoothed, (np.concatenate(states), np.concatenate(rates), np.concatenate(noise))
+    return _last[1]
 
 
 def no_guess(data: Trajectories, n_state: int, n_measured: int) -> Guess:

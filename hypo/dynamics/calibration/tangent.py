@@ -36,6 +36,8 @@ Library = Sequence[Expression] | Callable[[Values], Values]
 
 # Nodes of Gauss's rule between two rows: exact for polynomials of degree 7.
 NODES = 4
+# Relative accuracy of paths.
+ACCURACY = 1e-9
 # Least part of a column that is left when starts and parameters are projected out; below it the term tells nothing of its own.
 LEAST_LEFT = 1e-6
 # Single terms to each of which a second one is sought.
@@ -102,7 +104,7 @@ class Linearised:
         starts = np.column_stack([s.start for s in calibrated.segments])
         m = self.system.n_measured
         clocks = Clocks(self.seg.time, self.seg.actions)
-        self.course: Course = follow_course(self.system, clocks, starts, theta, scale)
+        self.course: Course = follow_course(self.system, clocks, starts, theta, scale, ACCURACY)
         sd = calibrated.measurement.sd(np.moveaxis(self.course.states[:, :m], 1, 2).reshape(-1, m))
         sd = np.moveaxis(sd.reshape(len(self.seg.time), self.seg.n, m), 2, 1)
         self.weight = np.sqrt(self.seg.share) / sd
@@ -122,7 +124,7 @@ class Linearised:
         step = np.zeros_like(places) if self.system.hold == "zero" else places
         shape = (len(u), len(h))
         actions = u[:, :-1].reshape(shape) + step[:, None, None] * np.diff(u, axis=1).reshape(shape)
-        local = follow_course(self.system, Clocks(time, actions), flat, theta, scale)
+        local = follow_course(self.system, Clocks(time, actions), flat, theta, scale, ACCURACY)
         moves = np.moveaxis(local.by_start, 3, 1)  # (node, interval, state, state)
         self.moves = moves[-1].reshape(T - 1, S, d, d)
         if self.system.is_discrete:

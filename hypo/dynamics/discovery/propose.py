@@ -20,26 +20,36 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
-from hypo.dynamics.discovery.proposals.terms import make_terms
+from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.waves import waves_in_time
+from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
+from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
 
 # Candidates of an equation, and how many of them with each number of free constants whatever their score.
 MOST = 60
-OF_EACH = 4
-# The share of the time that the whole search has.
-SEARCH_SHARE = 0.5
+OF_EACH = 2
+# The share of the time that the whole search has at most; its work is bounded, too.
+SEARCH_SHARE = 0.6
+# Candidates with a divisor or an exponential that get a further column in there.
+WIDENED = 8
 # How often the slopes of the best candidate so far take the place of a quadratic's.
 SECOND_LOOKS = 1
+# Nats that a fitted number costs at least, and candidates of a source whose code length is looked at.
+LEAST_PER_NUMBER = 3.0
+LOOKED_AT = 250
 # Shares of squares below which rows are met exactly.
 EXACT = 1e-12
 
@@ -52,43 +62,82 @@ def propose(
     seconds: float,
     seed: int,
     delays: Sequence[Delay] = (),
+    knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
-    """Right-hand sides of state k, likeliest first, at most ``MOST``."""
+    """Right-hand sides of state k, likeliest first, at most ``MOST``; ``knowledge`` is of its law."""
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
-    terms = make_terms(names, equation.views[0].X)
-    found = [(e, "search") for e in search_rates(rows.X, rows.target, rows.sd, names, SEARCH_SHARE * seconds, seed)]
+    permitted = Permitted(knowledge, tuple(names))
+    X = equation.views[0].X
+    waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
+    terms = permitted.terms(make_terms(names, X, waves))
+    costs: dict[str, float] = {}
+    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):
-        found += list(sparse_sums(terms, names, equation.views, clock))
-        ranked = rank(found, equation)
+        # Sums first: they find most, and their work is small.
+        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
+        left = min(SEARCH_SHARE * seconds, clock.left)
+        searched = search_rates(rows.X, rows.target, rows.sd, names, left, seed, knowledge)
+        ranked += rank(permitted.laws((e, "search") for e in searched), equation, costs)
+        best = sorted(ranked, key=lambda c: c.score)
+        wider = [
+            w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)
+        ]
+        ranked += rank(permitted.laws((e, "widened") for e in wider), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
             # What errors of the columns do depends on the law's slopes, which are better known now.
-            best = min(ranked, key=lambda c: c.score)
-            equation = equation.knowing(best.expression)
-            known = {str(c.expression) for c in ranked}
+            equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
+            known = {c.expression.masked() for c in ranked}
             again = [(c.expression, c.source) for c in ranked]
-            again += [f for f in sparse_sums(terms, names, equation.views[:1], clock) if str(f[0]) not in known]
-            ranked = rank(again, equation)
+            sums = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
+            again += [f for f in sums if f[0].masked() not in known]
+            ranked = rank(again, equation, costs)
         return select(ranked, names, equation.views[0].X)
 
 
-def rank(found: Sequence[tuple[Expression, str]], equation: Equation) -> list[Candidate]:
-    """Candidates with their constants fitted in the first view; those without a value there are left out."""
-    view = equation.views[0]
-    out = []
+def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dict[str, float]) -> list[Candidate]:
+    """The ``LOOKED_AT`` most promising candidates with their constants fitted in the first view; those without a value there
+    are left out. ``costs`` holds code lengths by structure, and takes new ones."""
+    view, names = equation.views[0], equation.names
+    fitted = []
     for e, source in found:
-        e, squares = polish(e, equation.names, view)
-        if not math.isfinite(squares):
-            continue
-        try:
-            cost = code_length(e, len(equation.names), len(view.target))
-        except RecursionError:
-            cost = 3.0 * len(e)
-        out.append(Candidate(e, cost, misfit(squares, view) + cost, source))
+        e, squares = polish(e, names, view)
+        if math.isfinite(squares):
+            fitted.append((misfit(squares, view), e, source))
+    # Code lengths take longer than fits: what cannot come far has none.
+    fitted.sort(key=lambda f: f[0] + LEAST_PER_NUMBER * len(f[1].free))
+    out = []
+    for nats, e, source in fitted[:LOOKED_AT]:
+        structure = e.masked()
+        if structure not in costs:
+            costs[structure] = _cost(e, len(names), len(view.target))
+        out.append(Candidate(e, costs[structure], nats + costs[structure], source))
     return out
+
+
+def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
+    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
+    number = Expression.constant(1.0, free=True)
+    alone = _cost(number, len(columns), rows)
+    out = {}
+    for form, e in zip(terms.forms, terms.expressions, strict=True):
+        if form not in out:
+            out[form] = max(_cost(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
+    return out
+
+
+def _has_inside(e: Expression) -> bool:
+    return any(op in (oc.DIV, oc.EXP) for op, _ in e.code)
+
+
+def _cost(e: Expression, n_column: int, rows: int) -> float:
+    try:
+        return code_length(e, n_column, rows)
+    except RecursionError:
+        return LEAST_PER_NUMBER * len(e)
 
 
 def misfit(squares: float, view: View) -> float:

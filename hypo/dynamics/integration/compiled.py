@@ -23,12 +23,12 @@ def parameter_name(k: int) -> str:
 
 def laws_of(system: System) -> Laws:
     """The right-hand sides of a system, its parameters as the last variables."""
-    # Systems that differ only in which numbers are fitted are equal, but not their parameters.
-    return _laws_of(system, tuple(e.free for e in system.equations))
+    return _laws(system, tuple(e.free for e in system.equations))
 
 
+# Equal expressions may differ in which of their constants are free, so that these belong to the key.
 @lru_cache(maxsize=256)
-def _laws_of(system: System, _free: tuple[tuple[int, ...], ...]) -> Laws:
+def _laws(system: System, free: tuple[tuple[int, ...], ...]) -> Laws:
     programs, at = [], 0
     for e in system.equations:
         name = {slot: parameter_name(system.of_constants[at + k]) for k, slot in enumerate(e.free)}

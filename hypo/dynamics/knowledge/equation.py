@@ -19,6 +19,14 @@ NOTHING = MotionKnowledge()
 OF_ONE_LAW = (("rule", "rules"), ("template", "template"), ("guesses", "guesses"))
 
 
+def law_name(columns: Sequence[str]) -> str:
+    """What the law of one equation is called where it stands alone: a name that no column has."""
+    name = "rate"
+    while name in columns:
+        name += "_"
+    return name
+
+
 def require_names(knowledge: Knowledge, states: Sequence[str], actions: Sequence[str], columns: Sequence[str]) -> None:
     """Raises KnowledgeError where [dynamics] names what is no state, input or column, or a section speaks of one law only."""
     problems = [

@@ -28,11 +28,13 @@ class ModelFields:
     Attributes:
         discovered: what the discovery left.
         settings: of the discovery, as the manifest has them.
+        drawn: draws of constants that were made, for later questions.
     """
 
     def __init__(self, discovered: Discovered, settings: Mapping[str, Any] | None = None) -> None:
         self.discovered = discovered
         self.settings: Mapping[str, Any] = MappingProxyType(dict(settings or {}))
+        self.drawn: dict[Any, Any] = {}
 
     @property
     def systems(self) -> tuple[WeightedSystem, ...]:

@@ -32,7 +32,7 @@ class Box:
         """By point (n,) of X (n_state, n): True where all states are inside."""
         width = ROUNDING * (self.high - self.low)[: len(X), None]
         low, high = self.low[: len(X), None] - width, self.high[: len(X), None] + width
-        return np.asarray(np.all((X >= low) & (X <= high), axis=0))
+        return np.asarray(np.all((low <= X) & (high >= X), axis=0))
 
 
 def box_of(model: ModelFields, margin: float = MARGIN) -> Box:

@@ -10,7 +10,7 @@ from typing import Any
 import hypo
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.report.accuracy import measure_accuracy
+from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import Law, describe_laws
 from hypo.dynamics.report.text import write_remarks
 from hypo.dynamics.trajectories import Trajectories
@@ -29,7 +29,7 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
     ``order`` 2); ``systems`` has the same for each system, with its weight and score; ``noise`` and ``effective_rows`` go by
     state, and so does ``r2``, from the fitted start and from the measured one.
     """
-    fitted, given = measure_accuracy(model.best, model.data)
+    fitted, given = measure_agreement(model.best, model.data)
     data, best = model.data, model.best
     system = best.system
     states = data.states

@@ -4,74 +4,56 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.score import read_start
 from hypo.data import read_table
-from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError, InputError
 from hypo.result.file import jsonable
 
+if TYPE_CHECKING:
+    from hypo.dynamics.model.bands import Rollout
+    from hypo.dynamics.model.world_model import WorldModel
+
 SCHEMA = "hypo-rollout/1"
-# Steps of a rollout where nobody says how long they are.
-STEPS = 100
 
 Values = NDArray[np.float64]
 
 
-def choose_times(data: Trajectories, until: float | None, step: float | None) -> Values:
-    """Times from the first of the data to ``until``, by default to the end of the first run, ``step`` apart.
-
-    Raises InputError for a step that is not above 0 or longer than all, and an end before the beginning.
-    """
-    begin = float(data.runs[0].time[0])
-    end = float(data.runs[0].time[-1]) if until is None else until
-    if not (math.isfinite(end) and end > begin):
-        raise InputError(f"until must be a time after {begin:g}, where the data begin, got {end:g}")
+def make_times(data: Trajectories, until: float | None, step: float | None) -> Values | None:
+    """Times from the first of the data to ``until``, by default to the end of the first run, ``step`` apart; None without a
+    step. Raises InputError for a step that is not above 0 or longer than all."""
     if step is None:
-        return np.linspace(begin, end, STEPS + 1)
-    if not 0 < step <= end - begin:
-        raise InputError(f"step must lie above 0 and not above {end - begin:g}, the time to follow, got {step:g}")
-    return np.asarray(begin + step * np.arange(math.floor((end - begin) / step * (1 + 1e-12)) + 1.0))
+        return None
+    begin = float(data.runs[0].time[0])
+    length = (float(data.runs[0].time[-1]) if until is None else until) - begin
+    if not 0 < step <= length:
+        raise InputError(f"step must lie above 0 and not above {length:g}, the time to follow, got {step:g}")
+    return np.asarray(begin + step * np.arange(math.floor(length / step * (1 + 1e-12)) + 1.0))
 
 
-def read_actions(path: str, data: Trajectories) -> tuple[Values, dict[str, Values]]:
-    """Times (n,) and inputs (n,) by name from a table; raises DataError for a column that is not there, and an empty cell."""
+def read_actions(path: str, data: Trajectories) -> dict[str, Values]:
+    """Times and inputs (n,) by name from a table; raises DataError for a column that is not there."""
     table = read_table(path)
-    found = []
+    out = {}
     for name in (data.time, *data.actions):
         own = table.aliases.get(name, name)
         if own not in table.columns:
-            raise DataError(f"{table.source}: there is no column {name}; the columns are {', '.join(table.labels)}")
-        column = table.columns[own]
-        bad = np.flatnonzero(~np.isfinite(column))
-        if len(bad):
-            raise DataError(f'{table.source}, row {bad[0]} (from 0), column "{name}": there is no number; fill it in')
-        found.append(column)
-    if len(found[0]) < 2 or np.any(np.diff(found[0]) <= 0):
-        raise DataError(f'{table.source}, column "{data.time}": times must rise from row to row, and be two or more')
-    return found[0], dict(zip(data.actions, found[1:], strict=True))
-
-
-def read_start_of(model: ModelFields, text: str | None) -> dict[str, float] | None:
-    """The start of states from ``x=1, v=0``; raises InputError for a name that is no state."""
-    if text is None:
-        return None
-    out = dict(read_start(text))
-    for name in out:
-        if name not in model.states:
-            raise InputError(f"start gives a value to {name}; the states are {', '.join(model.states)}")
+            raise DataError(
+                f"{table.source}: there is no column of numbers called {name}; such columns are {', '.join(table.labels)}"
+            )
+        out[name] = table.columns[own]
     return out
 
 
 def roll_out(
-    model: Any,
+    model: WorldModel,
     *,
     start: str | None = None,
     until: float | None = None,
@@ -79,76 +61,86 @@ def roll_out(
     actions: str | None = None,
     n_samples: int = 100,
     seed: int = 0,
-) -> Any:
+    events: Sequence[str] = (),
+) -> Rollout:
     """A rollout of ``model`` from texts and files, as :meth:`WorldModel.rollout` gives it.
 
-    Raises InputError and DataError as what it reads does, and where inputs are missing or not wanted.
+    Args:
+        model: the world model.
+        start: ``"x=1, v=0"``.
+        until: the last time; None: that of the data, or of the table of inputs.
+        step: time between rows.
+        actions: path of a table with a column of times and one for each input.
+        n_samples, seed, events: as they are.
+
+    Raises:
+        InputError, DataError: as :meth:`WorldModel.rollout` and what is read here.
     """
-    begin = read_start_of(model, start)
-    if n_samples < 1:
-        raise InputError(f"samples must be 1 or more, got {n_samples}")
     if seed < 0:
         raise InputError(f"the seed must be 0 or more, got {seed}")
-    if actions is None:
-        return model.rollout(begin, times=choose_times(model.data, until, step), n_samples=n_samples, seed=seed)
-    if not model.actions:
+    inputs = None if actions is None or not model.actions else read_actions(actions, model.data)
+    if actions is not None and inputs is None:
         raise InputError("the laws have no inputs; leave actions out")
-    if until is not None or step is not None:
-        raise InputError("the table of actions has the times to follow; leave until and step out")
-    times, inputs = read_actions(actions, model.data)
-    return model.rollout(begin, inputs, times=times, n_samples=n_samples, seed=seed)
+    if inputs is not None and until is None:
+        until = float(inputs[model.data.time][-1])
+    times = make_times(model.data, until, step)
+    return model.rollout(
+        None if start is None else dict(read_start(start)),
+        inputs,
+        until=None if times is not None else until,
+        times=times,
+        n_samples=n_samples,
+        seed=seed,
+        events=tuple(events),
+    )
 
 
-def _columns(model: ModelFields, rollout: Any, level: float) -> Iterator[tuple[str, Mapping[str, Values]]]:
+def _columns(rollout: Rollout, level: float) -> Iterator[tuple[str, Mapping[str, Values]]]:
     """By state the median and the band, (n_time,) each."""
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, got {level:g}")
     lower, upper = rollout.band(level)
-    median = np.asarray(rollout.median)
-    for k, state in enumerate(model.states):
+    median = rollout.median
+    for k, state in enumerate(rollout.names):
         yield state, {"median": median[:, k], "lower": lower[:, k], "upper": upper[:, k]}
 
 
-def write_rollout(model: ModelFields, rollout: Any, level: float) -> str:
+def write_rollout(rollout: Rollout, level: float) -> str:
     """CSV: time, and of each state ``x_median``, ``x_lower``, ``x_upper``; empty where states run away."""
-    columns = {model.data.time: np.asarray(rollout.time)}
-    for state, parts in _columns(model, rollout, level):
+    columns = {rollout.clock: rollout.time}
+    for state, parts in _columns(rollout, level):
         columns |= {f"{state}_{name}": values for name, values in parts.items()}
-    unit = model.data.units.get(model.data.time)
-    header = [name if k or not unit else f"{name} [{unit}]" for k, name in enumerate(columns)]
     rows = zip(*columns.values(), strict=True)
     lines = [",".join(f"{v:.10g}" if math.isfinite(v) else "" for v in row) for row in rows]
-    return "\n".join([",".join(header), *lines]) + "\n"
+    return "\n".join([",".join(columns), *lines]) + "\n"
 
 
-def write_rollout_json(model: ModelFields, rollout: Any, level: float) -> str:
+def write_rollout_json(rollout: Rollout, level: float) -> str:
     """The same as JSON, null where states run away."""
     content = {
         "schema": SCHEMA,
         "level": level,
         "samples": len(rollout.states),
-        "time": np.asarray(rollout.time).tolist(),
+        "time": rollout.time.tolist(),
         "states": {
             state: {name: values.tolist() for name, values in parts.items()}
-            for state, parts in _columns(model, rollout, level)
+            for state, parts in _columns(rollout, level)
         },
-        "remarks": list(describe_runaways(model, rollout)),
+        "remarks": list(describe_runaways(rollout)),
     }
     return json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def describe_runaways(model: ModelFields, rollout: Any) -> Iterator[str]:
+def describe_runaways(rollout: Rollout) -> Iterator[str]:
     """A sentence on trajectories that run away, if any."""
-    moments = np.asarray(rollout.diverged, float)
+    moments = rollout.diverged
     away = np.isfinite(moments)
     if away.any():
         yield (
-            f"{int(away.sum())} of {len(moments)} trajectories run away, the first at {model.data.time} = "
+            f"{int(away.sum())} of {len(moments)} trajectories run away, the first at {rollout.clock} = "
             f"{moments[away].min():.4g}; they are left out from there on"
         )
 
 
-def draw(rollout: Any, folder: str) -> Path:
+def draw(rollout: Rollout, folder: str) -> Path:
     """Write the plot of a rollout to the folder of its model."""
     path = Path(folder) / "rollout.png"
     rollout.plot(path)

@@ -6,11 +6,17 @@ import math
 from collections.abc import Iterator
 from typing import IO
 
+import numpy as np
+
+from hypo.data.headers import join_words
+from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.report.accuracy import Accuracy, measure_accuracy
-from hypo.dynamics.report.equations import Law, describe_laws, name_speeds
+from hypo.dynamics.model.names import name_parameters
+from hypo.dynamics.report.agreement import Agreement, measure_agreement
+from hypo.dynamics.report.equations import LOOSE, Law, describe_laws, name_delays, name_speeds, rename
+from hypo.posterior.laplace import correlated
 from hypo.report.console import as_text, print_table
-from hypo.report.constants import ConstantRow
+from hypo.report.constants import ConstantRow, describe_undetermined
 from hypo.report.formatting import format_nats, format_number, format_r2, format_share
 from hypo.report.layout import INDENT, TextTable, fill, find_width, wrap_sentences
 from hypo.report.sentences import STANDARD_ERROR, as_sentence
@@ -39,7 +45,7 @@ def list_constants(laws: tuple[Law, ...]) -> tuple[ConstantRow, ...]:
     return tuple(rows.values())
 
 
-def make_states_table(model: ModelFields, fitted: Accuracy, given: Accuracy) -> TextTable:
+def make_states_table(model: ModelFields, fitted: Agreement, given: Agreement) -> TextTable:
     """By measured state: noise of one measurement, independent rows of its rate among all, R² from both starts."""
     table = TextTable()
     table.add_column("state")
@@ -78,13 +84,14 @@ def make_rivals_table(model: ModelFields) -> TextTable | None:
     return table
 
 
-def write_remarks(model: ModelFields, fitted: Accuracy, given: Accuracy) -> Iterator[str]:
+def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> Iterator[str]:
     """Sentences on errors, hidden speeds, starts, rivals and how the table was read."""
     laws = describe_laws(model.best, model.data)
     if any(row.std is not None for law in laws for row in law.constants):
         yield STANDARD_ERROR
     for name, rate in name_speeds(model.system, model.data.time).items():
         yield f"{name} is {rate}, which was not measured."
+    yield from find_undetermined(model.best)
     yield (
         "Noise is the standard deviation of one measurement; effective rows tell of the rate independently of each other; the "
         "given start is the first measurement."
@@ -96,8 +103,29 @@ def write_remarks(model: ModelFields, fitted: Accuracy, given: Accuracy) -> Iter
             "From the given start the laws follow the data worse than from the fitted one: the start is sensitive, or a "
             "fitted start makes up for what the laws lack."
         )
-    for line in (*model.remarks, *model.data.notes):
+    former = name_delays(model.system, model.data.time)
+    for line in model.remarks:
+        # A name at the beginning stays as it is.
+        is_name = line.partition(" ")[0].strip(":,") in model.system.columns
+        yield f"{line.rstrip('.')}." if is_name else as_sentence(rename(line, former))
+    for line in model.data.notes:
         yield as_sentence(line)
+
+
+def find_undetermined(fitted: Calibrated) -> list[str]:
+    """Sentences on constants that the data do not determine, or only together with others."""
+    names, covariance = name_parameters(fitted.system), np.asarray(fitted.covariance)
+    std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    open_ = ~np.isfinite(std) | (std > LOOSE * np.abs(fitted.system.parameters))
+    groups: list[set[int]] = []
+    fixed = np.flatnonzero(~open_ & (std > 0))
+    for i, j in correlated(covariance[np.ix_(fixed, fixed)]):
+        pair = {int(fixed[i]), int(fixed[j])}
+        joined = [g for g in groups if g & pair]
+        groups = [g for g in groups if not g & pair] + [pair.union(*joined)]
+    together = describe_undetermined(names, covariance, [sorted(g) for g in sorted(groups, key=min)])
+    alone = [names[i] for i in np.flatnonzero(open_)]
+    return [*together, *([f"The data hardly determine {join_words(alone)}."] if alone else [])]
 
 
 def print_report(model: ModelFields, stream: IO[str]) -> None:
@@ -119,9 +147,22 @@ def write_report(model: ModelFields) -> str:
     return "\n\n".join(filter(None, parts))
 
 
+def write_html(model: ModelFields) -> str:
+    """The same for notebooks, laws as mathematics."""
+    from hypo.report.display.html import write_page_of_laws
+
+    laws = describe_laws(model.best, model.data)
+    tables, remarks = _make_parts(model)
+    return write_page_of_laws(
+        [(law.latex, law.lettered_text if law.constants else law.text()) for law in laws],
+        [t for t in tables if isinstance(t, TextTable)],
+        remarks,
+    )
+
+
 def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
     laws = describe_laws(model.best, model.data)
-    fitted, given = measure_accuracy(model.best, model.data)
+    fitted, given = measure_agreement(model.best, model.data)
     tables: list[TextTable | str] = []
     constants = list_constants(laws)
     if constants:

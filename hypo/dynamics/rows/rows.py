@@ -44,6 +44,8 @@ class WeakRows:
         W: (m, n_grid).
         target: (m,).
         rate: (n_grid,), the rate, acceleration or next value on the grid.
+        run: (n_grid,), numbers of the runs.
+        time: (n_grid,), moments in them.
     """
 
     columns: tuple[str, ...]
@@ -51,3 +53,5 @@ class WeakRows:
     W: Values
     target: Values
     rate: Values
+    run: NDArray[np.int64]
+    time: Values

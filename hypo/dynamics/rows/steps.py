@@ -1,9 +1,9 @@
 """Rows of discrete systems: pairs of neighbouring samples.
 
-No path is smooth here, so samples stand for themselves; a former value is a former sample. Noise is seen where neighbours in
-the columns differ in the target: with δ the distances of nearest neighbours and γ half the squared differences of their
-targets, γ ≈ noise + slope·δ² (the gamma test, Evans and Jones 2002, Proc. R. Soc. A 458, 2759). It counts the noise of both
-ends of a step.
+No path is smooth here, so samples stand for themselves; a former value is that of the last sample by then. Noise is seen where
+neighbours in the columns differ in the target: with δ the distances of nearest neighbours and γ half the squared differences of
+their targets, γ ≈ noise + slope·δ² (the gamma test, Evans and Jones 2002, Proc. R. Soc. A 458, 2759). It counts the noise of
+both ends of a step.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Values = NDArray[np.float64]
 
 # Nearest neighbours whose targets are compared.
 NEIGHBOURS = 8
+# Times that differ by this share of a run are one.
+ROUNDING = 1e-9
 # Least error of a target as a share of its spread.
 LEAST_ERROR = 1e-6
 
@@ -34,13 +36,15 @@ def step_rows(columns: Columns, k: int) -> Rows:
         if run.n_row < 2:
             continue
         states = _means(run)
+        moments_of_run, first = np.unique(run.time, return_index=True)
         parts = [states]
         for d in columns.delays:
-            back = round(d.lag)
-            lagged = np.full(len(states), np.nan)
-            lagged[back:] = states[: len(states) - back, data.states.index(d.state)]
-            parts.append(lagged[:, None])
-        moments_of_run, first = np.unique(run.time, return_index=True)
+            before = moments_of_run - d.lag
+            # A lag that is a whole number of steps meets a sample, but for rounding.
+            slack = ROUNDING * float(np.ptp(moments_of_run))
+            last = np.searchsorted(moments_of_run, before + slack, side="right") - 1
+            lagged = states[np.maximum(last, 0), data.states.index(d.state)]
+            parts.append(np.where(last >= 0, lagged, np.nan)[:, None])
         parts.append(run.actions[first])
         if columns.options.use_time:
             parts.append(moments_of_run[:, None])
@@ -59,7 +63,7 @@ def step_rows(columns: Columns, k: int) -> Rows:
 def as_weak(rows: Rows) -> WeakRows:
     """Each row as an average over itself."""
     W = np.diag(1.0 / rows.sd)
-    return WeakRows(rows.columns, rows.X, W, rows.target / rows.sd, rows.target)
+    return WeakRows(rows.columns, rows.X, W, rows.target / rows.sd, rows.target, rows.run, rows.time)
 
 
 def noise_of_steps(X: Values, y: Values) -> float:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import block_diag, cholesky, solve_triangular
 
 from hypo.dynamics.rows.columns import Columns, slopes
 from hypo.dynamics.rows.rows import WeakRows
@@ -45,27 +45,34 @@ def weaken(columns: Columns, k: int) -> WeakRows:
     """Weak rows of the rate of state ``k``, or of its acceleration at order 2; runs too short for a bump have none."""
     smoothed = columns.smoothed
     most = int(np.clip(MOST_POINTS_OF_ALL // len(smoothed.paths), 40, MOST_POINTS))
-    X, W, target, rate = [], [], [], []
+    blocks: list[WeakRows] = []
     for r, paths in enumerate(smoothed.paths):
         block = _of_run(columns, k, r, paths, most)
         if block is None:
             continue
-        X.append(block.X)
-        W.append(block.W)
-        target.append(block.target)
-        rate.append(block.rate)
-        if sum(map(len, X)) >= MOST_POINTS_OF_ALL:
+        blocks.append(block)
+        if sum(len(b.X) for b in blocks) >= MOST_POINTS_OF_ALL:
             break
-    if not X:
+    if not blocks:
         n = len(columns.names)
-        return WeakRows(columns.names, np.empty((0, n)), np.empty((0, 0)), np.empty(0), np.empty(0))
-    whole = np.zeros((sum(map(len, W)), sum(map(len, X))))
-    row = column = 0
-    for block_of in W:
-        m, n = block_of.shape
-        whole[row : row + m, column : column + n] = block_of
-        row, column = row + m, column + n
-    return WeakRows(columns.names, np.vstack(X), whole, np.concatenate(target), np.concatenate(rate))
+        return WeakRows(
+            columns.names,
+            np.empty((0, n)),
+            np.empty((0, 0)),
+            np.empty(0),
+            np.empty(0),
+            np.empty(0, np.int64),
+            np.empty(0),
+        )
+    return WeakRows(
+        columns.names,
+        np.vstack([b.X for b in blocks]),
+        block_diag(*(b.W for b in blocks)),
+        np.concatenate([b.target for b in blocks]),
+        np.concatenate([b.rate for b in blocks]),
+        np.concatenate([b.run for b in blocks]),
+        np.concatenate([b.time for b in blocks]),
+    )
 
 
 def _of_run(columns: Columns, k: int, run: int, paths: tuple[Path, ...], most: int) -> WeakRows | None:
@@ -106,7 +113,7 @@ def _of_run(columns: Columns, k: int, run: int, paths: tuple[Path, ...], most: i
     V[np.diag_indices_from(V)] += (floor * size) ** 2 + 1e-24 * float(np.max(size)) ** 2 + 1e-300
     L = cholesky(V, lower=True)
     white = solve_triangular(L, phi, lower=True)
-    return WeakRows(columns.names, values, white, white @ rate, rate)
+    return WeakRows(columns.names, values, white, white @ rate, rate, np.full(n, run), grid)
 
 
 def _widths(path: Path, order: int, duration: float) -> list[float]:

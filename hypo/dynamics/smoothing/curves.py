@@ -18,12 +18,14 @@ Values = NDArray[np.float64]
 
 # Places that are evaluated at once: bounds the memory of kernels between places and samples.
 BATCH = 1000
-# Degrees of the spline through exact samples, and of the one that shows how far to trust it.
-DEGREE, DEGREE_OF_CHECK = 5, 7
+# Degree of the spline through exact samples.
+DEGREE = 5
+# Degree of the one that shows how far to trust it.
+DEGREE_OF_CHECK = 7
 # Neighbours over which the largest difference between both splines counts.
 NEIGHBOURS = 5
 # Least relative error of a spline's value and its derivatives: rounding of the samples, enlarged by each difference.
-ROUNDING = (1e-14, 1e-11, 1e-8)
+ROUNDING = (1e-10, 1e-8, 1e-6)
 
 
 class Curve(Protocol):
@@ -76,7 +78,7 @@ class SmoothCurve:
         out = np.zeros((m, m))
         for piece, w, rows, share in self._shares(time):
             G = self.coordinates.back(piece.means(w), time[rows])[1][:, order]
-            own = np.einsum("ma,ambn,nb->mn", G, piece.joint_errors(w), G)
+            own = piece.joint_errors(w, G)
             out[np.ix_(rows, rows)] += np.sqrt(np.outer(share, share)) * own
         return out
 
@@ -97,40 +99,49 @@ class SmoothCurve:
 
 @dataclass(frozen=True)
 class ExactCurve:
-    """A quintic spline through samples without noise; its errors are differences from a spline of another degree."""
+    """A quintic spline through samples without noise; its errors are differences from a spline of another degree.
 
+    Attributes:
+        coordinates: those in which the state is interpolated.
+        splines: the value by stretched time and its slopes.
+        nodes: (m,), stretched times of the samples and of the middles between them.
+        differences: (3, m), errors of value and slopes there.
+    """
+
+    coordinates: Coordinates
     splines: tuple[BSpline, ...]
     nodes: Values
     differences: Values
 
     @staticmethod
-    def through(time: Values, values: Values) -> ExactCurve:
+    def through(coordinates: Coordinates, time: Values, values: Values) -> ExactCurve:
         """The spline through samples (n,) at times (n,)."""
-        degree = min(DEGREE, len(time) - 1 - (len(time) % 2))
-        spline = make_interp_spline(time, values, degree)
-        other = make_interp_spline(time, values, min(DEGREE_OF_CHECK, len(time) - 1 - (len(time) % 2)))
-        if other.k == spline.k:
-            other = make_interp_spline(time, values, spline.k - 2)
-        middles = 0.5 * (time[1:] + time[:-1])
-        at = np.sort(np.concatenate([time, middles]))
+        w, z = coordinates.warp(time)[0], coordinates.smoothed(values)
+        most = len(time) - 1 - (len(time) % 2)  # degrees are odd
+        spline = make_interp_spline(w, z, min(DEGREE, most))
+        other = make_interp_spline(w, z, DEGREE_OF_CHECK if most >= DEGREE_OF_CHECK else spline.k - 2)
+        at = np.sort(np.concatenate([w, 0.5 * (w[1:] + w[:-1])]))
         splines = tuple(spline.derivative(order) if order else spline for order in ORDERS)
         differences = []
         for order, own in enumerate(splines):
             apart = np.abs(own(at) - (other.derivative(order) if order else other)(at))
             size = float(np.max(np.abs(own(at))))
             differences.append(np.maximum(maximum_filter1d(apart, NEIGHBOURS), ROUNDING[order] * size))
-        return ExactCurve(splines, at, np.array(differences))
+        return ExactCurve(coordinates, splines, at, np.array(differences))
 
     def local(self, time: Values) -> Values:
         """Value, rate and second derivative (3, m)."""
-        return np.array([s(time) for s in self.splines])
+        return self._local(time)[0]
+
+    def _local(self, time: Values) -> tuple[Values, Values, Values]:
+        w = self.coordinates.warp(time)[0]
+        return (*self.coordinates.back(np.array([s(w) for s in self.splines]), time), w)
 
     def errors(self, time: Values) -> Values:
         """Covariances (m, 3, 3) of their errors at each time."""
-        out = np.zeros((len(time), 3, 3))
-        for order in ORDERS:
-            out[:, order, order] = np.interp(time, self.nodes, self.differences[order]) ** 2
-        return out
+        _, G, w = self._local(time)
+        own = np.array([np.interp(w, self.nodes, each) ** 2 for each in self.differences])
+        return np.asarray(np.einsum("mab,bm,mcb->mac", G, own, G))
 
     def joint_errors(self, time: Values, order: int) -> Values:
         """Covariance (m, m) between the errors of the ``order``-th derivative: none between different times."""

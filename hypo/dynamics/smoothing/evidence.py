@@ -4,11 +4,12 @@ Samples y_i = z(t_i) + ε_i with z ~ GP(0, s²·k) around a mean of each run, ε
 noise r·s²·v_i/c_i. With ρ_i = √(c_i/v_i) and diag(ρ) K diag(ρ) = Q diag(λ) Qᵀ, made once for each length, every ratio r costs
 O(n):
 
-    -2 log p = N log s² + Σ log(λ_i + r) + (N - n) log r + Σ c_i log v_i + N (1 + log 2π)
+    -2 log p = N log s² + Σ log(λ_i + r) + (N - n) log r + Σ c_i log v_i + N (1 + log 2π) + 2·prior
     s² = (1/N) [Σ (Qᵀ ρ(y - ȳ))_i²/(λ_i + r) + scatter/r]
 
-with N samples at n moments, sums over all runs. Plain values compete with logarithms (whose likelihood has the Jacobian
-Σ log y), even noise with noise in proportion to the value, and time as it is with stretched time.
+with N samples at n moments (groups of neighbours have the freedom of their repeated measurements only), sums over all runs.
+Plain values compete with logarithms (whose likelihood has the Jacobian Σ log y), even noise with noise in proportion to the
+value, and time as it is with stretched time.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ MOST_SPANS = 2.0
 LENGTH_FACTOR = 1.3
 # Least length as a share of the duration.
 LEAST_SPANS = 0.004
+# Lengths of a few steps, which look like noise, are unlikely beforehand: from this many steps on prior nats grow as ...
+SHORT_STEPS = 6.0
+# ... this times the squared logarithm of what is missing.
+SHORT_NATS = 2.0
 # Ratios of noise variance to signal variance; the least stands for data without noise.
 RATIOS = np.concatenate([[1e-12, 1e-10, 1e-8], np.geomspace(1e-7, 1.0, 22)])
 # Origins of stretched time log(1 + t/t₀), as shares of the duration; none first.
@@ -149,10 +154,17 @@ def _lengths(runs: Sequence[Moments], origin: float) -> Values:
     """The grid of length scales in stretched time."""
     warped = [Coordinates(float(m.time[0]), origin).warp(m.time)[0] for m in runs]
     span = max(float(w[-1]) for w in warped)
-    step = float(np.median(np.concatenate([np.diff(w) for w in warped])))
+    step = _step(runs, origin)
     least = max(LEAST_STEPS * step, LEAST_SPANS * span)
     n = 1 + math.ceil(math.log(MOST_SPANS * span / least) / math.log(LENGTH_FACTOR))
     return np.asarray(MOST_SPANS * span / LENGTH_FACTOR ** np.arange(n)[::-1])
+
+
+def _step(runs: Sequence[Moments], origin: float) -> float:
+    """Median step of the samples in stretched time."""
+    return float(
+        np.median(np.concatenate([np.diff(Coordinates(float(m.time[0]), origin).warp(m.time)[0]) for m in runs]))
+    )
 
 
 def _best_lengths(runs: Sequence[Moments], forms: Sequence[_Form], origin: float) -> list[tuple[Choice, int]]:
@@ -185,9 +197,10 @@ def _decompose(w: Values, root: Values, length: float) -> tuple[Values, Values]:
 def _evidence(runs: Sequence[Moments], forms: Sequence[_Form], origin: float, length: float) -> list[Choice]:
     """For each form the likeliest ratio and scale at a length."""
     spectra: dict[bytes, tuple[Values, Values]] = {}
+    step = _step(runs, origin)
     out = []
     for form in forms:
-        square, logs, constant, n_sample, n_moment, scatter = 0.0, 0.0, 0.0, 0.0, 0, 0.0
+        square, logs, constant, n_freedom, n_moment, scatter = 0.0, 0.0, 0.0, 0.0, 0, 0.0
         for m, z, s, v in zip(runs, form.z, form.scatter, form.profiles, strict=True):
             root = np.sqrt(m.count / v)
             w = Coordinates(float(m.time[0]), origin).warp(m.time)[0]
@@ -200,17 +213,20 @@ def _evidence(runs: Sequence[Moments], forms: Sequence[_Form], origin: float, le
             square = square + (c / denominators).sum(1)
             logs = logs + np.log(denominators).sum(1)
             scatter += float((s / v).sum())
-            constant += float((m.count * np.log(v)).sum()) + (2 * float((m.count * z).sum()) if form.is_log else 0.0)
-            n_sample += float(m.count.sum())
+            constant += float(((1 + m.freedom) * np.log(v)).sum())
+            constant += 2 * float(((1 + m.freedom) * z).sum()) if form.is_log else 0.0
+            n_freedom += float(m.freedom.sum())
             n_moment += len(m)
+        n_sample = n_moment + n_freedom
         scale = np.maximum((square + scatter / RATIOS) / n_sample, 1e-300)
         ll = -0.5 * (
             n_sample * np.log(scale)
             + logs
-            + (n_sample - n_moment) * np.log(RATIOS)
+            + n_freedom * np.log(RATIOS)
             + constant
             + n_sample * (1 + math.log(2 * math.pi))
         )
+        ll -= SHORT_NATS * max(0.0, math.log(SHORT_STEPS * step / length)) ** 2
         k = int(np.argmax(ll))
         out.append(
             Choice(origin, form.is_log, length, float(RATIOS[k]), float(scale[k]), form.floor, form.level, float(ll[k]))

@@ -16,12 +16,14 @@ Mask = NDArray[np.bool_]
 # Correlation between errors from which on two rows count as one witness.
 ALIKE = 0.5
 # Rows looked at together for their correlations: more than an error correlates over.
-REACH = 400
+REACH = 200
 # A step that crosses this share of the range, taken by one step in five, ...
 FAR = 1 / 3
 OFTEN = 0.8
 # ... and steps that turn back this often: between two samples anything may have happened.
 TURNS = 0.25
+# The same where the state correlates over fewer steps than this: what looks like noise may be motion.
+LEAST_LENGTH = 2.5
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Path:
         is_log: True where the logarithm was smoothed.
         is_exact: True where the samples have no noise that could be seen, and a spline connects them.
         clipped: (n,), True at moments where the state was held at an extreme value; the path says nothing there.
+        hides_motion: True where what counts as noise follows from the samples before.
         curve: the path at any time.
     """
 
@@ -54,6 +57,7 @@ class Path:
     is_log: bool
     is_exact: bool
     clipped: Mask
+    hides_motion: bool
     curve: Curve
 
     def at(self, time: Values) -> tuple[Values, Values, Values]:
@@ -78,10 +82,18 @@ class Path:
 
     @property
     def is_undersampled(self) -> bool:
-        """True where steps often cross more than a third of the range and often turn back: no smoother can fill such gaps."""
+        """True where no smoother can fill the gaps between samples.
+
+        Steps often cross more than a third of the range and often turn back, or the state correlates over hardly more than
+        one, or what seems to be noise is not.
+        """
         steps = np.diff(self.value)
+        if self.hides_motion:
+            return True
         if len(steps) < 2 or np.ptp(self.value) == 0:
             return False
+        if self.length < LEAST_LENGTH * float(np.median(np.diff(self.time))):
+            return True
         turns = np.mean(steps[1:] * steps[:-1] < 0)
         return bool(np.quantile(np.abs(steps), OFTEN) > np.ptp(self.value) * FAR and turns > TURNS)
 
@@ -99,26 +111,21 @@ def effective_rows(path: Path, order: int = 1) -> NDArray[np.int64]:
     Each is the next whose correlation with the one before is below ``ALIKE``; clipped moments are left out.
     """
     n = len(path.time)
-    rows: list[int] = []
-    begin = 0
-    while begin < n:
-        end = min(begin + REACH, n)
-        c = correlations(path.curve.joint_errors(path.time[begin:end], order))
-        row, last = 0, begin
-        while True:
-            rows.append(begin + row)
-            last = row
+    rows = [0] if n else []
+    while rows and rows[-1] < n - 1:
+        begin = rows[-1]
+        c = correlations(path.curve.joint_errors(path.time[begin : begin + REACH], order))
+        row = 0
+        # The next block begins at the last row of this one that sees half of a block ahead.
+        while row <= len(c) // 2 or begin + len(c) == n:
             beyond = np.flatnonzero(c[row, row + 1 :] < ALIKE)
-            # Near the end of a block the next one may be further on: the block is moved.
-            if not len(beyond) or (end < n and row > REACH // 2):
+            if not len(beyond):
                 break
             row += 1 + int(beyond[0])
-        if end == n:
+            rows.append(begin + row)
+        if begin + len(c) == n:
             break
-        if len(rows) > 1 and last == 0:
-            begin = end
-        else:
-            begin = begin + last
-            rows.pop()
-    kept = np.array(sorted(set(rows)), np.int64)
+        if row == 0:
+            rows.append(begin + len(c))
+    kept = np.array(rows, np.int64)
     return kept[~path.clipped[kept]]

@@ -81,10 +81,13 @@ class Process:
         prior = np.array([[covariance(zero, zero, self.length, a, b)[0, 0] for b in ORDERS] for a in ORDERS])
         return np.asarray(self.scale * (prior[None] - np.einsum("amn,bmn->mab", to, to)))
 
-    def joint_errors(self, at: Values) -> Values:
-        """Covariance (3, m, 3, m) of the errors of value and slopes between all places."""
+    def joint_errors(self, at: Values, by: Values) -> Values:
+        """Covariance (m, m) of the errors of value·by₀ + slope·by₁ + second slope·by₂ at all places, ``by`` (m, 3)."""
+        used = [order for order in ORDERS if np.any(by[:, order])]
         m = len(at)
-        to = np.stack([covariance(at, self.nodes, self.length, order) @ self.half for order in ORDERS])
-        flat = to.reshape(3 * m, -1)
-        prior = np.stack([[covariance(at, at, self.length, a, b) for b in ORDERS] for a in ORDERS])
-        return np.asarray(self.scale * (prior.transpose(0, 2, 1, 3) - (flat @ flat.T).reshape(3, m, 3, m)))
+        to, prior = np.zeros((m, self.half.shape[1])), np.zeros((m, m))
+        for a in used:
+            to += by[:, a, None] * (covariance(at, self.nodes, self.length, a) @ self.half)
+            for b in used:
+                prior += by[:, a, None] * covariance(at, at, self.length, a, b) * by[:, b]
+        return np.asarray(self.scale * (prior - to @ to.T))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -18,6 +19,12 @@ ABRUPT = 1.5
 ABRUPT_SHARE = 1e-4
 
 
+# Samples from which on it can be told that they follow from those before.
+LEAST_FOLLOWING = 20
+# Share of the variance below which what near pasts leave open of the next sample is no chance.
+FOLLOWS = 0.4
+
+
 @dataclass(frozen=True)
 class Moments:
     """Samples by moment.
@@ -27,35 +34,32 @@ class Moments:
         mean: (n,), of the samples at each.
         count: (n,), samples at each.
         scatter: (n,), sum of squares around the mean at each.
+        freedom: (n,), degrees of freedom of the scatter.
     """
 
     time: Values
     mean: Values
     count: Values
     scatter: Values
+    freedom: Values
 
     def __len__(self) -> int:
         return len(self.time)
 
     def take(self, rows: slice | NDArray[np.int64] | Mask) -> Moments:
         """Some of the moments."""
-        return Moments(self.time[rows], self.mean[rows], self.count[rows], self.scatter[rows])
+        return Moments(self.time[rows], self.mean[rows], self.count[rows], self.scatter[rows], self.freedom[rows])
 
     def grouped(self, size: int) -> Moments:
-        """Each ``size`` neighbours as one moment at their mean time. Their scatter is left out: it holds the course as well as
-        the noise."""
+        """Each ``size`` neighbours as one moment at their mean time. The scatter between them is left out: it holds the course
+        as well as the noise."""
         if size <= 1:
             return self
         first = np.arange(0, len(self), size)
         count = np.add.reduceat(self.count, first)
         mean = np.add.reduceat(self.count * self.mean, first) / count
         time = np.add.reduceat(self.count * self.time, first) / count
-        return Moments(time, mean, count, np.zeros(len(first)))
-
-    def thinned(self, size: int) -> Moments:
-        """Every ``size``-th moment, and the last."""
-        kept = np.unique(np.append(np.arange(0, len(self), size), len(self) - 1))
-        return self.take(kept)
+        return Moments(time, mean, count, np.add.reduceat(self.scatter, first), np.add.reduceat(self.freedom, first))
 
 
 def by_moment(time: Values, values: Values) -> Moments:
@@ -63,11 +67,11 @@ def by_moment(time: Values, values: Values) -> Moments:
     kept = np.isfinite(values)
     moments, first, counts = np.unique(time[kept], return_index=True, return_counts=True)
     if not len(moments):
-        return Moments(*np.empty((4, 0)))
+        return Moments(*np.empty((5, 0)))
     y = values[kept]
     means = np.add.reduceat(y, first) / counts
     scatter = np.add.reduceat((y - np.repeat(means, counts)) ** 2, first)
-    return Moments(moments, means, counts.astype(float), scatter)
+    return Moments(moments, means, counts.astype(float), scatter, counts.astype(float) - 1.0)
 
 
 def find_clipped(values: Values, least: float | None = None, most: float | None = None) -> Mask:
@@ -96,3 +100,14 @@ def find_clipped(values: Values, least: float | None = None, most: float | None 
             out = steps[end - 1] if end < n else 0.0
             clipped[begin:end] = max(into, out) > abrupt
     return clipped
+
+
+def follows_from_past(values: Values) -> bool:
+    """True where samples (n,) that look like noise do not change by chance: after two pasts that are alike they are alike."""
+    n = len(values)
+    spread = float(np.var(values))
+    if n < LEAST_FOLLOWING or spread == 0:
+        return False
+    past, following = np.column_stack([values[:-2], values[1:-1]]), values[2:]
+    near = cKDTree(past).query(past, 2)[1][:, 1]
+    return bool(0.5 * np.mean((following - following[near]) ** 2) < FOLLOWS * spread)

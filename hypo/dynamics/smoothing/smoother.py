@@ -14,23 +14,32 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
 from hypo.dynamics.smoothing.evidence import Choice, choose
 from hypo.dynamics.smoothing.path import Path, effective_rows
-from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped
+from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
 
 __all__ = ["Path", "effective_rows", "smooth", "smooth_runs"]
 
 Values = NDArray[np.float64]
 
+# Noise of this share of the spread of samples may hide motion between them.
+NOISY = 0.5
+# Weight of a sample that is none.
+UNSEEN = 1e-9
 # Fewer moments leave a curve undetermined.
 LEAST = 4
 # Moments of one process; more are grouped, or smoothed in windows of this size that overlap by half.
 WINDOW = 300
 # Moments of all runs by which a process is chosen.
-CHOSEN_BY = 600
+CHOSEN_BY = 300
+# Moments of each of three windows by which it is chosen where a run has more.
+CHOSEN_WINDOW = 120
 # Neighbours are averaged into groups of at most this share of a length: the curve bends by length²/24·(share)² within one.
 GROUP = 1 / 8
+# Groups grow at most by this factor at once.
+GROWTH = 4
 # A ratio of noise to signal below this (their variances) is none.
 EXACT = 1e-9
 
@@ -64,25 +73,32 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
     group, choice = _choose(enough)
-    return [_path(m, f, c, choice, group) for m, f, c in zip(whole, free, clips, strict=True)]
+    # A run without a sample of the state is anywhere near the others.
+    middle = float(np.mean(finite))
+    paths = []
+    for (time, _), m, f, c in zip(runs, whole, free, clips, strict=True):
+        nothing = Moments(np.array([time[0]]), np.array([middle]), np.array([UNSEEN]), np.zeros(1), np.zeros(1))
+        paths.append(_path(m, f, c, choice, group, nothing))
+    return paths
 
 
 def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
-    """How many moments are averaged into one, and the choice for the runs."""
-    longest = max(len(m) for m in runs)
-    group, choice = 1, choose(_some(runs, CHOSEN_BY)) if longest <= WINDOW else None
-    if choice is None:
-        coarse = math.ceil(longest / WINDOW)
-        found = choose(_some([m.grouped(coarse) for m in runs], CHOSEN_BY))
-        step = _step(runs)
-        if found.length * GROUP < coarse * step:
-            # The state changes within such groups: single rows decide, in a few windows.
-            found = choose(_windows(runs))
-        group = max(1, int(min(found.length * GROUP / step, coarse)))
-        choice = choose(_windows([m.grouped(group) for m in runs])) if group < coarse else found
+    """How many moments are averaged into one, and the choice for the runs.
+
+    Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
+    windows grow with them; slowly, since within a window that is too short motion may look like noise.
+    """
+    group = 1
+    while True:
+        grouped = [m.grouped(group) for m in runs]
+        is_long = max(len(m) for m in grouped) > WINDOW
+        choice = choose(_windows(grouped) if is_long else _some(grouped, CHOSEN_BY))
         if choice.ratio < EXACT:
-            group = 1
-    return group, choice
+            return 1, choice
+        most = choice.length * GROUP / _step(runs)
+        if not is_long or most < 2 * group:
+            return group, choice
+        group = min(int(most), GROWTH * group)
 
 
 def _step(runs: Sequence[Moments]) -> float:
@@ -104,13 +120,13 @@ def _some(runs: Sequence[Moments], most: int) -> list[Moments]:
 def _windows(runs: Sequence[Moments]) -> list[Moments]:
     """Windows at the beginning, in the middle and at the end of the longest run."""
     longest = max(runs, key=len)
-    last = max(len(longest) - WINDOW, 0)
+    last = max(len(longest) - CHOSEN_WINDOW, 0)
     begins = sorted({0, last // 2, last})
-    return [longest.take(slice(b, b + WINDOW)) for b in begins]
+    return [longest.take(slice(b, b + CHOSEN_WINDOW)) for b in begins]
 
 
-def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int) -> Path:
-    curve, is_exact = _curve(free, choice, group)
+def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int, nothing: Moments) -> Path:
+    curve, is_exact = _curve(free if len(free) else nothing, choice, group)
     time = whole.time
     value, rate, second = curve.local(time) if len(time) else np.empty((3, 0))
     variances = np.einsum("maa->am", curve.errors(time)) if len(time) else np.empty((3, 0))
@@ -120,20 +136,23 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
     noise = np.sqrt(choice.scale * choice.ratio * choice.profile(value))
     if choice.is_log:
         noise = noise * value
+    is_noisy = bool(np.mean(noise**2) > NOISY**2 * float(np.var(whole.mean))) if len(time) else False
+    hides = is_noisy and follows_from_past(whole.mean - value)
     length = choice.length
     if not math.isinf(choice.origin) and len(time):
         length /= float(np.median(choice.coordinates(time[0]).warp(time)[1]))
     return Path(
         time, value, rate, second, value_sd, rate_sd, second_sd, noise, choice.log_likelihood, length, choice.is_log,
-        is_exact, clipped, curve,
+        is_exact, clipped, hides, curve,
     )  # fmt: skip
 
 
 def _curve(free: Moments, choice: Choice, group: int) -> tuple[Curve, bool]:
     if len(free) >= LEAST and choice.ratio < EXACT:
-        return ExactCurve.through(free.time, free.mean), True
-    if len(free) == 0:
-        free = Moments(np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1))
+        begin = float(free.time[0])
+        exact = [ExactCurve.through(c, free.time, free.mean) for c in (Coordinates(begin), choice.coordinates(begin))]
+        # Interpolation has no likelihood: the coordinates count in which two degrees agree better.
+        return min(exact, key=lambda c: float(np.sum(c.errors(free.time)[:, 1, 1]))), True
     begin = float(free.time[0])
     moments = free.grouped(group)
     half = WINDOW // 2

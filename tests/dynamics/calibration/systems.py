@@ -31,7 +31,7 @@ def make_system(equations: Mapping[str, str], numbers: Mapping[str, float], **se
     return System(tuple(law(text, numbers) for text in equations.values()), tuple(equations), **settings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A system, a start, and the moments at which it is sampled."""
 
@@ -71,7 +71,7 @@ SIR = Case(
 LORENZ = Case(
     make_system({"x": "s*(y - x)", "y": "r*x - y - x*z", "z": "x*y - b*z"}, {"s": 10.0, "r": 28.0, "b": 8 / 3}),
     (1.0, 1.0, 20.0),
-    np.linspace(0, 10, 500),
+    np.linspace(0, 10, 250),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -39,15 +40,21 @@ def require_truth(fitted: Calibrated | None, case: Case, below: float = 0.999) -
     assert square < chi2.ppf(below, len(away)), (fitted.system.parameters, np.sqrt(np.diag(fitted.covariance)))
 
 
+@cache
+def samples_of(case: Case):
+    """Samples with noise of 1 %, and the smoothed paths."""
+    data = make_data(case.system, [case.time], [noisy(case.states(), np.random.default_rng(1), relative=0.01)])
+    return data, smooth_all(data)
+
+
 @pytest.mark.parametrize("effort", ["quick", "full"])
 @pytest.mark.parametrize(
     ("case", "factors"),
     [(PENDULUM, (1.5, 0.5)), (LOTKA_VOLTERRA, (1.4, 0.6, 1.4, 0.7)), (SIR, (0.6, 1.5)), (LORENZ, (1.4, 0.7, 1.3))],
 )
 def test_wrong_constants_become_right(case, factors, effort):
-    rng = np.random.default_rng(1)
-    data = make_data(case.system, [case.time], [noisy(case.states(), rng, relative=0.01)])
-    fitted = fit(put_off(case.system, factors), data, effort=effort)
+    data, smoothed = samples_of(case)
+    fitted = fit_system(put_off(case.system, factors), data, smoothed, effort=effort)
     require_truth(fitted, case)
     assert fitted.is_whole
     assert np.all(r2_fitted(fitted, data) > 0.99)
@@ -153,6 +160,18 @@ def test_a_sample_that_is_far_off_does_not_change_the_kind_of_noise_to_its_likin
     data = make_data(LOTKA_VOLTERRA.system, [LOTKA_VOLTERRA.time], [x])
     fitted = fit(LOTKA_VOLTERRA.system, data, effort="full")
     np.testing.assert_allclose(fitted.system.parameters, LOTKA_VOLTERRA.system.parameters, rtol=0.03)
+
+
+def test_a_number_that_is_fixed_stays_though_the_formulas_read_alike():
+    data = make_data(
+        PENDULUM.system, [PENDULUM.time], [noisy(PENDULUM.states(), np.random.default_rng(0), relative=0.01)]
+    )
+    free = make_system({"x": "v", "v": "-k*sin(x) - c*v"}, {"k": 3.0, "c": 0.2})
+    fixed = make_system({"x": "v", "v": "-3*sin(x) - 0.2*v"}, {})
+    assert len(fit(free, data).system.parameters) == 2
+    fitted = fit(fixed, data)
+    assert len(fitted.system.parameters) == 0
+    assert fitted.covariance.shape == (0, 0)
 
 
 def test_both_kinds_of_r2():

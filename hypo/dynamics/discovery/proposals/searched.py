@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.knowledge.equation import law_name
 from hypo.expression.expr import Expression
+from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
 
@@ -15,14 +18,27 @@ Values = NDArray[np.float64]
 OF_EACH = 4
 # Formulas kept by score alone.
 BEST = 25
+# Work of the search (seconds on an ordinary core by its own estimates), so that no clock decides what it finds.
+WORK = 2.0
+# Less time than this gives nothing.
+LEAST_SECONDS = 0.05
 # Errors of rates are not below this share of the rates' spread.
 LEAST_ERROR = 1e-6
 
 
 def search_rates(
-    X: Values, y: Values, sd: Values, columns: Sequence[str], seconds: float, seed: int
+    X: Values,
+    y: Values,
+    sd: Values,
+    columns: Sequence[str],
+    seconds: float,
+    seed: int,
+    knowledge: Knowledge | None = None,
 ) -> list[Expression]:
-    """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first."""
+    """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first; ``knowledge``
+    is of a law called :func:`~hypo.dynamics.knowledge.equation.law_name`."""
+    if seconds < LEAST_SECONDS:
+        return []
     from hypo.api.parameters.calls import complete_arguments
     from hypo.api.parameters.parameter import FIT
     from hypo.api.validate import validate_inputs
@@ -32,10 +48,20 @@ def search_rates(
 
     sigma = np.maximum(sd, LEAST_ERROR * float(np.std(y)) + 1e-300)
     given = complete_arguments(
-        FIT, {"features": list(columns), "sigma": sigma, "time_limit": seconds, "seed": seed, "progress": False}
+        FIT,
+        {
+            "features": list(columns),
+            "sigma": sigma,
+            "time_limit": seconds,
+            "seed": seed,
+            "progress": False,
+            "knowledge": knowledge,
+        },
     )
-    inputs = validate_inputs(X, y, given)
-    outcome = search(make_problem(inputs.dataset, inputs.knowledge, inputs.settings), inputs.settings)
+    inputs = validate_inputs((X, y), law_name(columns), given)
+    # Weights of structures come from trajectories: no chain walks around the best ones here.
+    settings = replace(inputs.settings, work=WORK, posterior=False)
+    outcome = search(make_problem(inputs.dataset, inputs.knowledge, settings), settings)
     taken: dict[float, int] = {}
     out = {str(h.expression): h.expression for h in outcome.front}
     for n, h in enumerate(sorted(outcome.archive, key=rank)):

@@ -1,12 +1,11 @@
-"""Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps and products of these.
+"""Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps, their products.
 
-Constants inside a term (the c of x/(c + x)) stand on a coarse grid that follows the data; whoever uses a term fits them.
-Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
+Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, combinations_with_replacement
 from math import comb
@@ -29,14 +28,14 @@ SINGLE_DEGREE = 5
 # Columns up to which functions of one are multiplied by others, and differences of two are taken.
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
-SATURATION_GRID = (0.1, 0.35, 1.0, 3.0)
+SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
 # Decay constants of exp(-x/c), the same.
-DECAY_GRID = (0.3, 1.0, 3.0)
+DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
 # Exponents of Hill terms x^n/(c^n + x^n).
 HILL = (1, 2, 3, 4)
 # Centres (quantiles) and widths (shares of the spread) of logistic steps.
-STEP_CENTRES = (0.2, 0.5, 0.8)
-STEP_WIDTHS = (0.3, 1.0)
+STEP_CENTRES = (0.05, 0.2, 0.5, 0.8, 0.95)
+STEP_WIDTHS = (0.1, 0.3, 1.0)
 # Values smaller than this share of the largest count as a crossing of zero.
 ZERO = 1e-3
 # Terms whose values agree in so many digits, up to a factor, are one.
@@ -45,19 +44,33 @@ DIGITS = 9
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of sums: ``expressions``, their ``values`` (n_term, n), and the ``family`` of each (n_term,)."""
+    """Terms of sums.
+
+    Attributes:
+        expressions: the terms.
+        family: of each (n_term,).
+        forms: of each, its text without the values of constants; terms of one form differ in these only.
+    """
 
     expressions: tuple[Expression, ...]
-    values: Values
     family: NDArray[np.int64]
+    forms: tuple[str, ...]
 
     def within(self, families: Sequence[int]) -> NDArray[np.int64]:
         """Numbers of the terms of some families."""
         return np.flatnonzero(np.isin(self.family, families))
 
+    def keep(self, keeps: NDArray[np.bool_]) -> Terms:
+        """Only some of the terms."""
+        chosen = np.flatnonzero(keeps)
+        return Terms(
+            tuple(self.expressions[i] for i in chosen), self.family[chosen], tuple(self.forms[i] for i in chosen)
+        )
 
-def make_terms(columns: Sequence[str], X: Values) -> Terms:
-    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one."""
+
+def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
+    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
+    one."""
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
@@ -65,11 +78,14 @@ def make_terms(columns: Sequence[str], X: Values) -> Terms:
     found: dict[str, tuple[Expression, int]] = {}
     for family, e in _all_terms(names, rows):
         found.setdefault(str(e), (e, family))
+    for e in waves:
+        found.setdefault(str(e), (e, WAVE))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
     families = np.array([f for _, f in found.values()], np.int64)
     kept = _distinct(values)
-    return Terms(tuple(expressions[k] for k in kept), values[kept], families[kept])
+    forms = tuple(expressions[k].masked() for k in kept)
+    return Terms(tuple(expressions[k] for k in kept), families[kept], forms)
 
 
 def _distinct(values: Values) -> NDArray[np.int64]:

@@ -41,6 +41,8 @@ LEAST_POINTS = 40
 LEAST_NOISE = 1e-5
 # Samples of a run that make rows.
 LEAST_SAMPLES = 5
+# The variance of errors of paths is taken so many times: smoothers are too sure where a state changes its pace.
+INFLATED = 2.0
 # Steps of difference quotients as shares of a column's spread.
 NUDGE = 1e-4
 
@@ -149,7 +151,7 @@ def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values
     J = _slopes(values, rate, per, np.maximum(path.errors(grid)[order], 1e-300), model)
     for j in range(len(columns.data.states)):
         own = A * J[:, j]
-        S += own @ columns.smoothed.paths[r][j].curve.joint_errors(grid, 0) @ own.T
+        S += INFLATED * own @ columns.smoothed.paths[r][j].curve.joint_errors(grid, 0) @ own.T
     try:
         L = cholesky(S + 1e-12 * np.diag(np.diag(S)), lower=True)
     except np.linalg.LinAlgError:

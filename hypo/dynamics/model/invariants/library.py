@@ -50,7 +50,9 @@ def _degree(n: int) -> int:
     """The degree of the largest monomials of n variables that the library has room for."""
     count, degree = 0, 0
     while degree < MOST_DEGREE:
-        size = sum(1 for _ in itertools.islice(itertools.combinations_with_replacement(range(n), degree + 1), MOST_FUNCTIONS))
+        size = sum(
+            1 for _ in itertools.islice(itertools.combinations_with_replacement(range(n), degree + 1), MOST_FUNCTIONS)
+        )
         if count + size > MOST_FUNCTIONS:
             break
         count, degree = count + size, degree + 1
@@ -86,7 +88,7 @@ def _from_law(e: Expression) -> Iterator[Expression]:
         if op == oc.DIV:
             base, power = _as_power(part.children[1])
             power = -power
-        if power in (0.0, 1.0) or len(base) == 1 and power > 0:
+        if power in (0.0, 1.0) or (len(base) == 1 and power > 0):
             continue
         for raised in (power + 1.0, power):
             yield from _raised(base, raised)

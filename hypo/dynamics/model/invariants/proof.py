@@ -1,6 +1,6 @@
 """Proofs that a sum is conserved: its rate by the law vanishes identically, whatever the values of the constants.
 
-Coefficients that were found as numbers are first told by the constants of the law, c = r·a**±1·b**±1 with a simple number r. Then
+Coefficients that were found as numbers are first told by the constants of the law, c = r·a**±1·b**±1 with r simple. Then
 Σ_i ∂u/∂x_i·f_i is expanded exactly (:mod:`hypo.expression.analysis.identity`).
 """
 
@@ -44,7 +44,8 @@ def name_coefficient(
         for chosen in itertools.combinations(usable, count):
             for signs in itertools.product((1, -1), repeat=count):
                 first, second = (
-                    float(np.prod([of[k] ** s for k, s in zip(chosen, signs, strict=True)])) for of in (constants, others)
+                    float(np.prod([of[k] ** s for k, s in zip(chosen, signs, strict=True)]))
+                    for of in (constants, others)
                 )
                 for number in NUMBERS:
                     agrees = abs(number * first - value) <= AGREE * abs(value)
@@ -75,7 +76,9 @@ def _formula(number: float, names: Sequence[str], signs: Sequence[int], values: 
     return top
 
 
-def is_conserved(quantity: Expression, laws: Mapping[str, Expression], is_discrete: bool, positive: frozenset[str]) -> bool:
+def is_conserved(
+    quantity: Expression, laws: Mapping[str, Expression], is_discrete: bool, positive: frozenset[str]
+) -> bool:
     """True only if it is proved that the quantity keeps its value.
 
     Args:

@@ -50,7 +50,7 @@ class Gradients:
     def sizes(self, f: Values) -> Values:
         """Σ_i |∂g/∂x_i·f_i|, root mean square over the states, by function (n_function,)."""
         total = np.abs(self.G * f[None]).sum(1)
-        return np.sqrt(np.mean(total**2, axis=1))
+        return np.asarray(np.sqrt(np.mean(total**2, axis=1)))
 
     def rank(self, combinations: Sequence[Values]) -> int:
         """The largest number of independent gradients of combinations (n_function,) at one state."""
@@ -93,10 +93,11 @@ def find_conserved(gradients: Gradients, f: Values, spread: Sequence[Values], mo
         left = a - Q @ (Q.T @ a)
         left -= Q @ (Q.T @ left)
         size = float(np.linalg.norm(left)) / np.sqrt(len(a))
-        sum_ = _exact(A, sizes, independent, j) if size <= EXACT else None
-        if sum_ is not None:
-            rounded = _rounded(sum_, A, sizes, others)
-            sum_ = Conserved(sum_, False) if rounded is None else Conserved(rounded, True)
+        exact = _exact(A, sizes, independent, j) if size <= EXACT else None
+        sum_: Conserved | None = None
+        if exact is not None:
+            rounded = _rounded(exact, A, sizes, others)
+            sum_ = Conserved(exact, False) if rounded is None else Conserved(rounded, True)
         elif others and len(independent) < MOST_COMPARED:
             sum_ = _within_errors(A, sizes, others, independent, j)
         if sum_ is None:
@@ -124,7 +125,7 @@ def _exact(A: Values, sizes: Values, columns: Sequence[int], j: int) -> Values |
     for _ in range(3):
         parts = np.abs(c) * np.where(sizes > 0, sizes, 1.0)
         kept = np.flatnonzero(parts > NEGLIGIBLE * parts.max())
-        c = solve_for(A, sizes, [k for k in kept if k != j], j)
+        c = solve_for(A, sizes, [int(k) for k in kept if k != j], j)
     return c if _residual(A, sizes, c) <= 100 * EXACT else None
 
 
@@ -135,7 +136,7 @@ def _residual(A: Values, sizes: Values, c: Values) -> float:
 
 
 def _blur(sizes: Values, others: Sequence[Values], A: Values, c: Values) -> float:
-    """What errors of the constants make of the rate of a sum, as a share of its terms' rates."""
+    """The part of the rate of a sum that errors of the constants make, as a share of its terms' rates."""
     total = float(np.sum(np.abs(c) * sizes))
     return float(np.sqrt(np.mean([np.mean(((B - A) @ c) ** 2) for B in others]))) / total if total > 0 else 0.0
 

@@ -5,27 +5,21 @@ A fitted start takes up errors of the law, so both are told: R² = 1 - Σ(x̂ - 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
 
 Values = NDArray[np.float64]
-# States (n_time, n_state) of a run from a start (n_state,); NaN from where they cannot be followed on.
-Follow = Callable[[System, Values, Run], Values]
-
-# Relative and absolute error of the integrator, the latter in units of the states' largest values.
-TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class Agreement:
     """R² by measured state, and of all of them (``total``, by the sums of squares); NaN where the states run away."""
 
     states: dict[str, float]
@@ -36,7 +30,7 @@ class Accuracy:
         return {**self.states, "total": self.total}
 
 
-def measure_accuracy(fitted: Calibrated, data: Trajectories) -> tuple[Accuracy, Accuracy]:
+def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement, Agreement]:
     """R² from the fitted starts, and from those measured (a state not measured in the first row has its fitted start)."""
     given = []
     for start, run in zip(fitted.starts, data.runs, strict=True):
@@ -48,7 +42,7 @@ def measure_accuracy(fitted: Calibrated, data: Trajectories) -> tuple[Accuracy, 
     return tuple(_r2(fitted.system, starts, data) for starts in (fitted.starts, given))  # type: ignore[return-value]
 
 
-def _r2(system: System, starts: tuple[Values, ...] | list[Values], data: Trajectories) -> Accuracy:
+def _r2(system: System, starts: tuple[Values, ...] | list[Values], data: Trajectories) -> Agreement:
     d = system.n_measured
     found = np.vstack([follow_run(system, s, run)[:, :d] for s, run in zip(starts, data.runs, strict=True)])
     measured = np.vstack([run.states for run in data.runs])
@@ -59,33 +53,12 @@ def _r2(system: System, starts: tuple[Values, ...] | list[Values], data: Traject
     spread = np.sum(np.where(known, measured - mean, 0.0) ** 2, axis=0)
     each = 1.0 - rest / spread
     names = system.states[:d]
-    return Accuracy(dict(zip(names, map(float, each), strict=True)), float(1.0 - rest.sum() / spread.sum()))
+    return Agreement(dict(zip(names, map(float, each), strict=True)), float(1.0 - rest.sum() / spread.sum()))
 
 
 def follow_run(system: System, start: Values, run: Run) -> Values:
-    """States (n_row, n_state) at the rows of a run."""
-    moments, place = np.unique(run.time, return_inverse=True)
-    inputs = run.actions[np.unique(run.time, return_index=True)[1]]
-    out = np.full((len(moments), len(start)), np.nan)
-    P = system.parameters[:, None]
-
-    def rates(t: float, x: Values) -> Values:
-        u = [np.interp(t, moments, column) for column in inputs.T]
-        return system.rates(np.concatenate([x, u])[:, None], P)[:, 0]
-
-    size = np.maximum(np.nanmax(np.abs(run.states), axis=0), 1e-12).min()
-    with np.errstate(all="ignore"):
-        try:
-            found = solve_ivp(
-                rates,
-                (moments[0], moments[-1]),
-                start,
-                method="LSODA",
-                t_eval=moments,
-                rtol=TOLERANCE,
-                atol=TOLERANCE * size,
-            )
-        except ValueError:
-            return out[place]
-    out[: found.y.shape[1]] = found.y.T
-    return out[place]
+    """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
+    moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
+    inputs = run.actions[first] if system.actions else None
+    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
+    return states[place]

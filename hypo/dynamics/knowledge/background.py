@@ -1,0 +1,126 @@
+"""What is known, as a discovery asks for it: of one equation, of a system, and which laws follow from others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from hypo.dynamics.knowledge.derived import derive, find_derivations
+from hypo.dynamics.knowledge.equation import NOTHING, knowledge_of_equation, known_equations, law_name, require_names
+from hypo.dynamics.knowledge.rules import SystemRules
+from hypo.dynamics.rows.columns import Columns
+from hypo.dynamics.system import System
+from hypo.errors import KnowledgeError
+from hypo.expression.expr import Expression
+from hypo.knowledge.claims.claim import PROVED, UNREFUTED, Verdict
+from hypo.knowledge.knowledge import Knowledge
+from hypo.knowledge.motion import MotionKnowledge
+
+# Nats that a rule costs which is broken everywhere; that of hypo.fit.
+LAMBDA = 10.0
+
+
+@dataclass(frozen=True)
+class Background:
+    """A knowledge file, held against the columns of a discovery.
+
+    Attributes:
+        knowledge: the file.
+        columns: names that laws may use.
+        states: the measured states, whose laws are the last equations of a system.
+        ranges: by column, the domain of rules.
+    """
+
+    knowledge: Knowledge
+    columns: tuple[str, ...]
+    states: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+
+    @property
+    def motion(self) -> MotionKnowledge:
+        """The section [dynamics]."""
+        return self.knowledge.dynamics or NOTHING
+
+    @cached_property
+    def constants(self) -> dict[str, float]:
+        """Values of the named constants."""
+        return {name: c.value for name, c in self.knowledge.constants.items()}
+
+    @cached_property
+    def rules(self) -> SystemRules:
+        """Rules over the whole system."""
+        return SystemRules(self.motion, self.ranges, self.constants)
+
+    @cached_property
+    def whole(self) -> Mapping[str, Expression]:
+        """Right-hand sides that are known wholly, by state."""
+        return known_equations(self.knowledge, self.columns)
+
+    @cached_property
+    def _of_equations(self) -> dict[str, Knowledge]:
+        law = law_name(self.columns)
+        return {state: knowledge_of_equation(self.knowledge, state, self.columns, law) for state in self.states}
+
+    def of_equation(self, state: str) -> Knowledge:
+        """What is known of the law of ``state``, as knowledge of a single law, called ``law_name(columns)``."""
+        return self._of_equations[state]
+
+    def is_admissible(self, state: str, e: Expression) -> bool:
+        """False for a law of ``state`` that breaks the grammar or uses what it may not; known laws are as they are."""
+        return state in self.whole or not self.of_equation(state).is_hard_violated(e, law_name(self.columns))
+
+    def violation(self, system: System) -> float:
+        """Nats: λ times the violations of all rules; infinite where a law is not admissible."""
+        laws = dict(zip(self.states, system.equations[-len(self.states) :], strict=True))
+        if not all(self.is_admissible(state, e) for state, e in laws.items()):
+            return math.inf
+        priors = math.fsum(self.knowledge.prior_cost(e) for state, e in laws.items() if state not in self.whole)
+        return priors + LAMBDA * self.rules.violation(system)
+
+    def follow(self, system: System) -> Iterator[System]:
+        """The same system with one law replaced by what follows from the others."""
+        sought = dict(zip(system.states[-len(self.states) :], self.states, strict=True))
+        for how in find_derivations(self.motion, system.states, self.constants):
+            if sought.get(how.state, how.state) in self.whole or how.state not in sought:
+                continue
+            if (found := derive(system, how)) is not system:
+                yield found
+
+    def remarks(self, system: System) -> tuple[str, ...]:
+        """A sentence for each rule: how the system fares."""
+        return tuple(f"it is known that {words}: {_say(verdict)}" for words, verdict in self.rules.verdicts(system))
+
+
+def _say(verdict: Verdict) -> str:
+    """A verdict in words."""
+    if verdict.level == PROVED:
+        return "proved for the best laws, wherever the data lie"
+    if verdict.level == UNREFUTED:
+        return f"the best laws keep to it at {verdict.points} points"
+    where = ", ".join(f"{name} = {value:.3g}" for name, value in verdict.witness.at.items()) if verdict.witness else ""
+    return f"the best laws break it{f', for instance at {where}' if where else ''}"
+
+
+def make_background(knowledge: Knowledge | None, columns: Columns) -> Background | None:
+    """What is known, held against the columns; None where nothing is.
+
+    Raises KnowledgeError where it names what is no column.
+    """
+    if knowledge is None:
+        return None
+    states = columns.data.states
+    require_names(knowledge, states, columns.data.actions, columns.names)
+    if columns.options.order == 2 and knowledge.dynamics and knowledge.dynamics.positive:
+        raise KnowledgeError(
+            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
+            "negative; leave it out at order 2"
+        )
+    ranges = {}
+    for j, name in enumerate(columns.names):
+        known = [columns.at(r, run.time)[0][:, j] for r, run in enumerate(columns.data.runs)]
+        finite = [v[v == v] for v in known]
+        least, most = min(float(v.min()) for v in finite if len(v)), max(float(v.max()) for v in finite if len(v))
+        ranges[name] = knowledge.ranges.get(name, (least, most))
+    return Background(knowledge, columns.names, states, ranges)

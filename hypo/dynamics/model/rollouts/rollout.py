@@ -1,0 +1,236 @@
+"""``model.rollout()``: trajectories drawn from the posterior, all starts and draws of a system in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.rollouts.bands import Rollout
+from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
+from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
+from hypo.dynamics.trajectories import Run
+from hypo.errors import InputError
+
+Values = NDArray[np.float64]
+
+# A number, or a number and its standard deviation.
+Start = Mapping[str, float | tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a rollout goes.
+
+    Attributes:
+        time: (n_time,).
+        actions: (n_time, n_action), None where the laws have none.
+        events: what happens where conditions are met.
+    """
+
+    time: Values
+    actions: Values | None
+    events: tuple[Any, ...] = ()
+
+
+def roll_out(
+    model: ModelFields, start: Start | None, actions: Any, *, until: float | None = None, times: ArrayLike | None = None,
+    n_samples: int = 100, seed: int = 0, events: Sequence[Any] = (),
+) -> Rollout:  # fmt: skip
+    """Trajectories from a start, or from the start of the first recorded run where it is None.
+
+    Raises:
+        InputError: a start, input, time or number is missing or wrong.
+    """
+    check_count(n_samples)
+    starts = None if start is None else [read_start(model, start)]
+    course = plan(model, actions, until, times, model.data.runs[0] if start is None else None, events)
+    return roll(model, starts, course, n_samples, seed)[0]
+
+
+def roll_out_many(
+    model: ModelFields, starts: Sequence[Start], course: Course, n_samples: int = 100, seed: int = 0
+) -> tuple[Rollout, ...]:
+    """Rollouts from several starts, with the same draws of systems and constants, in one batch."""
+    check_count(n_samples)
+    if not len(starts):
+        raise InputError("no start is given; give one at least")
+    return tuple(roll(model, [read_start(model, s) for s in starts], course, n_samples, seed))
+
+
+def plan(
+    model: ModelFields,
+    actions: Any,
+    until: float | None,
+    times: ArrayLike | None,
+    run: Run | None,
+    events: Sequence[Any] = (),
+) -> Course:
+    """Moments, inputs and events of a rollout, checked."""
+    time = choose_times(model, until, times, run, count_rows(actions))
+    if run is not None and time[0] < run.time[0]:
+        raise InputError(f"times begin at {time[0]:g}, before the recorded run does at {run.time[0]:g}; give a start")
+    given = read_actions(model, actions, time, run)
+    return Course(time, given, as_events(events, model))
+
+
+def as_events(events: Sequence[Any], model: ModelFields) -> tuple[Any, ...]:
+    """Events, read from texts where they are such."""
+    if not events:
+        return ()
+    from hypo.dynamics.integration.events import Event
+
+    each = [events] if isinstance(events, str) else events
+    return tuple(Event.parse(e, model.system.columns) if isinstance(e, str) else e for e in each)
+
+
+def check_count(n_samples: int) -> None:
+    """Raises InputError for a number of trajectories that is none."""
+    if isinstance(n_samples, bool) or not isinstance(n_samples, int | np.integer) or n_samples < 1:
+        raise InputError(f"n_samples must be a whole number, 1 or more, got {n_samples!r}")
+
+
+def read_start(model: ModelFields, start: Start) -> tuple[Values, Values]:
+    """A start by name: values (n_state,) and standard deviations (n_state,).
+
+    Raises:
+        InputError: a state is missing, unknown, or no number.
+    """
+    if not isinstance(start, Mapping):
+        raise InputError(f"start must give each state by name, such as {{{model.states[0]!r}: 1.0}}, got {start!r:.40}")
+    unknown = [name for name in start if name not in model.states]
+    missing = [name for name in model.states if name not in start]
+    if unknown or missing:
+        hidden = missing and missing[0] in model.states[model.system.n_measured :]
+        wrong = f'"{unknown[0]}" is no state' if unknown else f'start has no value of "{missing[0]}"'
+        raise InputError(
+            f"{wrong}{', which was not measured' if hidden else ''}; the states are {', '.join(model.states)}"
+        )
+    out = []
+    for name in model.states:
+        try:
+            pair = np.broadcast_to(np.asarray(start[name], float), 2) if np.ndim(start[name]) == 0 else start[name]
+            value, sd = (float(pair[0]), 0.0 if np.ndim(start[name]) == 0 else float(pair[1]))  # type: ignore[index]
+        except (TypeError, ValueError, IndexError):
+            value = sd = float("nan")
+        if not (np.isfinite(value) and np.isfinite(sd) and sd >= 0):
+            raise InputError(
+                f'the start of "{name}" must be a number, or a number and its error, got {start[name]!r:.40}'
+            )
+        out.append((value, sd))
+    values, errors = np.array(out).T
+    return values, errors
+
+
+def roll(
+    model: ModelFields,
+    starts: Sequence[tuple[Values, Values]] | None,
+    course: Course,
+    n_samples: int,
+    seed: int,
+    run: int = 0,
+) -> list[Rollout]:
+    """Rollouts from starts, each values and errors (n_state,); None: from that of a recorded run. Systems, constants and errors
+    of measurement are drawn once, and the same for all starts."""
+    rng = np.random.default_rng([seed, 1])
+    members = draw_members(model, n_samples, seed)
+    count = 1 if starts is None else len(starts)
+    time, lead = course.time, 0
+    if starts is None and time[0] > model.data.runs[run].time[0]:
+        time, lead = np.concatenate([model.data.runs[run].time[:1], time]), 1
+    actions = course.actions
+    if lead and actions is not None:
+        # From the start to the first moment the inputs run as recorded.
+        raise InputError(f"times must begin at {model.data.runs[run].time[0]:g}, with the run, where there are inputs")
+    where = Course(time, actions, course.events)
+    parts: list[list[_Part]] = [[] for _ in range(count)]
+    for m in members:
+        means, drawn = _starts(model, starts, m, run, rng)
+        for k, part in enumerate(_follow_all(model, m, means, drawn, where)):
+            parts[k].append(part)
+    z = rng.standard_normal((n_samples, len(course.time), model.system.n_measured))
+    weights = np.array([s.weight for s in model.systems])
+    centres = _centres(model, starts, where, run)
+    return [_joined(model, course, parts[k], centres[k], weights, z, lead) for k in range(count)]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Paths (n, n_time, n_state) of the draws of one system from drawn starts and from the central one."""
+
+    member: Members
+    paths: Values
+    from_centre: Values
+    diverged: Values
+
+
+def _starts(
+    model: ModelFields, starts: Sequence[tuple[Values, Values]] | None, m: Members, run: int, rng: np.random.Generator
+) -> tuple[list[Values], list[Values]]:
+    """For each start the central (n_state, n) and the drawn ones (n_state, n)."""
+    if starts is None:
+        means, drawn = draw_starts(m.fitted, run, m.P, rng)
+        return [means], [drawn]
+    means_, drawn_ = [], []
+    for value, error in starts:
+        centre = np.repeat(value[:, None], m.n, axis=1)
+        means_.append(centre)
+        drawn_.append(centre + error[:, None] * rng.standard_normal(centre.shape) if np.any(error) else centre)
+    return means_, drawn_
+
+
+def _follow_all(model: ModelFields, m: Members, means: list[Values], drawn: list[Values], where: Course) -> list[_Part]:
+    """All starts of one system in one batch."""
+    exact = [d is c or np.array_equal(d, c) for d, c in zip(drawn, means, strict=True)]
+    blocks = [*drawn, *(c for c, same in zip(means, exact, strict=True) if not same)]
+    many = Members(m.number, m.fitted, np.tile(m.P, (1, len(blocks))))
+    paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events)
+    pieces = np.split(paths, len(blocks))
+    moments = np.split(away, len(blocks))
+    others = iter(pieces[len(drawn) :])
+    return [_Part(m, pieces[k], pieces[k] if exact[k] else next(others), moments[k]) for k in range(len(drawn))]
+
+
+def _centres(model: ModelFields, starts: Sequence[tuple[Values, Values]] | None, where: Course, run: int) -> Values:
+    """Paths (n_start, n_system, n_time, n_state) of all systems with their fitted constants."""
+    out = []
+    for k, weighted in enumerate(model.systems):
+        fitted = weighted.fitted
+        first = [np.asarray(fitted.starts[run], float)] if starts is None else [value for value, _ in starts]
+        P = np.repeat(fitted.system.parameters[:, None], len(first), axis=1)
+        paths, _ = followed(
+            Members(k, fitted, P), np.column_stack(first), where.time, where.actions, model, where.events
+        )
+        out.append(paths)
+    return np.array(out).swapaxes(0, 1)
+
+
+def _joined(
+    model: ModelFields, course: Course, parts: Sequence[_Part], centres: Values, weights: Values, z: Values, lead: int
+) -> Rollout:
+    """The rollout from one start."""
+    states = np.concatenate([p.paths for p in parts])[:, lead:]
+    noise = np.zeros_like(states)
+    at = 0
+    for p in parts:
+        own = slice(at, at + p.member.n)
+        sd = noise_of(p.member.fitted, np.nan_to_num(states[own]))
+        noise[own, :, : sd.shape[2]] = sd * z[own]
+        at += p.member.n
+    return Rollout(
+        course.time,
+        model.states,
+        states,
+        np.concatenate([p.diverged for p in parts]),
+        np.concatenate([np.full(p.member.n, p.member.number) for p in parts]),
+        centres[:, lead:],
+        weights / weights.sum(),
+        np.concatenate([p.from_centre for p in parts])[:, lead:],
+        noise,
+        model.data.time,
+        dict(model.data.units),
+    )
