@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from hypo.dynamics.integration.follow import Accuracy, follow_with_sensitivities
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
+History = tuple[Values, Values]
 
 # States further from 0 than so many times their usual size have run away.
 FAR = 1e4
@@ -47,10 +49,12 @@ class Clocks:
     Attributes:
         time: (n_time, n), moments of each path, the first one being that of its start; may repeat.
         actions: (n_time, n_action, n), inputs at these.
+        history: before each start, moments (n_past, n) and states (n_past, n_state, n), where laws look back.
     """
 
     time: Values
     actions: Values
+    history: History | None = None
 
 
 def follow_course(
@@ -59,5 +63,6 @@ def follow_course(
     """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes."""
     control = Accuracy(accuracy, FAR * scale, STEPS)
     actions = clocks.actions if clocks.actions.shape[1] else None
-    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control)
+    past: dict[str, Any] = {} if clocks.history is None else {"history": clocks.history}
+    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control, **past)
     return Course(followed.states, followed.by_start, followed.by_parameter)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Expiring
-from hypo.dynamics.calibration.course import Clocks, Course, follow_course
+from hypo.dynamics.calibration.course import Course, follow_course
 from hypo.dynamics.calibration.elimination import NormalEquations
 from hypo.dynamics.calibration.noise import misfit_by_state
 from hypo.dynamics.calibration.segments import Segments
@@ -83,7 +83,7 @@ def evaluate(task: Task, starts: Values, theta: Values) -> Point | None:
     """The point, or None where a segment cannot be followed."""
     seg, m = task.segments, task.v.shape[1]
     with np.errstate(all="ignore"):
-        course = follow_course(task.system, Clocks(seg.time, seg.actions), starts, theta, task.spread, task.accuracy)
+        course = follow_course(task.system, seg.clocks, starts, theta, task.spread, task.accuracy)
         if not course.is_finite:
             return None
         away = (course.states[:, :m] - seg.samples) / task.spread[:m, None]

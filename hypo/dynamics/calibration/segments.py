@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.calibration.course import Clocks, History
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -19,6 +20,9 @@ from hypo.expression.expr import Expression
 
 Values = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+# Share of a lag by which rounding of times may miss it.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,13 @@ class Guess:
         states: all states at the rows of all runs, one below the other (n_row, n_state), hidden ones included.
         noise: standard deviation of the samples at these rows (n_row, n_measured).
         is_undersampled: True where paths between samples are not known.
+        lag: the longest lag of a law that looks back; segments begin so long after their run, for what was before is known.
     """
 
     states: Values
     noise: Values
     is_undersampled: bool
+    lag: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class Segments:
         noise: (n_time, n_measured, n), first knowledge of the samples' standard deviation.
         at: (n_time, n), rows among those of all runs, one below the other.
         inside: (n_time, n), False where padded.
+        history: before the start of each, moments (n_past, n) and states (n_past, n_state, n); None for laws that do not look
+            back.
     """
 
     run: Rows
@@ -63,6 +71,12 @@ class Segments:
     noise: Values
     at: Rows
     inside: NDArray[np.bool_]
+    history: History | None = None
+
+    @property
+    def clocks(self) -> Clocks:
+        """Where paths are wanted, and what goes into them."""
+        return Clocks(self.time, self.actions, self.history)
 
     @property
     def n(self) -> int:
@@ -76,7 +90,7 @@ def guess_paths(system: System, data: Trajectories, smoothed: Smoothed) -> Guess
     of = [_is_rate_of(system, name) for name in system.states[system.n_measured :]]
     hidden = [np.zeros(len(values)) if k is None else rates[:, k] for k in of]
     rough = system.is_discrete or any(p.is_undersampled for paths in smoothed.paths for p in paths)
-    return Guess(np.column_stack([values, *hidden]), noise, rough)
+    return Guess(np.column_stack([values, *hidden]), noise, rough, longest_lag(system))
 
 
 # The last paths that were asked for at their rows: a discovery fits many systems to one set of paths.
@@ -95,9 +109,22 @@ def _at_rows(smoothed: Smoothed) -> tuple[Values, Values, Values]:
     return _last[1]
 
 
-def no_guess(data: Trajectories, n_state: int, n_measured: int) -> Guess:
-    """A guess that says nothing, for segments whose starts and noise are known otherwise."""
-    return Guess(np.zeros((data.n_row, n_state)), np.ones((data.n_row, n_measured)), False)
+def longest_lag(system: System) -> float:
+    """How far laws look back, 0 where they do not."""
+    return max((d.lag for d in system.delays), default=0.0)
+
+
+def no_guess(data: Trajectories, system: System) -> Guess:
+    """A guess that knows the samples only, for segments whose starts and noise are known otherwise."""
+    m = system.n_measured
+    states = np.zeros((data.n_row, len(system.states)))
+    below = np.cumsum([0, *(run.n_row for run in data.runs)])
+    for run, a, b in zip(data.runs, below[:-1], below[1:], strict=True):
+        for k in range(m):
+            known = np.isfinite(run.states[:, k])
+            if known.any():
+                states[a:b, k] = np.interp(run.time, run.time[known], run.states[known, k])
+    return Guess(states, np.ones((data.n_row, m)), False, longest_lag(system))
 
 
 def _is_rate_of(system: System, name: str) -> int | None:
@@ -111,9 +138,12 @@ def cut(data: Trajectories, guess: Guess, length: int, n_measured: int) -> Segme
     run, rows = [], []
     for r, each in enumerate(data.runs):
         moments, first = np.unique(each.time, return_index=True)
-        steps = len(moments) - 1
+        # A run that ends before the law can look back is followed from its first row, as if it had stood there before.
+        begin = int(np.searchsorted(moments, moments[0] + guess.lag * (1 - ROUNDING)))
+        begin = begin if begin < len(moments) - 1 else 0
+        steps = len(moments) - 1 - begin
         n = max(1, math.ceil(steps / length))
-        edges = np.round(np.linspace(0, steps, n + 1)).astype(np.int64)
+        edges = begin + np.round(np.linspace(0, steps, n + 1)).astype(np.int64)
         ends = np.append(first[1:], each.n_row) - 1  # the last row of each moment
         rows.append(np.column_stack([first[edges[:-1]], ends[edges[1:]]]))
         run.append(np.full(n, r))
@@ -147,4 +177,25 @@ def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, n_measured
         spread(guess.noise),
         at,
         inside,
+        _history(data, guess, which, span[:, 0]) if guess.lag > 0 else None,
     )
+
+
+def _history(data: Trajectories, guess: Guess, which: Rows, first: Rows) -> History:
+    """Moments (n_past, n) up to the rows ``first`` (n,) of the runs ``which``, as far back as laws look, and states then."""
+    below = np.cumsum([0, *(each.n_row for each in data.runs)])
+    past = []
+    for r, row in zip(which, first, strict=True):
+        time = data.runs[r].time[: row + 1]
+        moments, rows = np.unique(time, return_index=True)
+        kept = max(int(np.searchsorted(moments, moments[-1] - guess.lag * (1 + ROUNDING), side="right")) - 2, 0)
+        past.append((moments[kept:], guess.states[below[r] + rows[kept:]]))
+    n = max(2, *(len(moments) for moments, _ in past)) if past else 2
+    clocks, states = np.empty((n, len(past))), np.empty((n, guess.states.shape[1], len(past)))
+    for s, (moments, values) in enumerate(past):
+        # Before a run begins its states have always been as at its first row.
+        missing = n - len(moments)
+        step = guess.lag / max(n - 1, 1)
+        clocks[:, s] = np.concatenate([moments[0] - step * np.arange(missing, 0, -1), moments])
+        states[:, :, s] = np.vstack([np.repeat(values[:1], missing, axis=0), values])
+    return clocks, states

@@ -103,8 +103,7 @@ class Linearised:
         theta, scale = self.system.parameters, sizes(calibrated)
         starts = np.column_stack([s.start for s in calibrated.segments])
         m = self.system.n_measured
-        clocks = Clocks(self.seg.time, self.seg.actions)
-        self.course: Course = follow_course(self.system, clocks, starts, theta, scale, ACCURACY)
+        self.course: Course = follow_course(self.system, self.seg.clocks, starts, theta, scale, ACCURACY)
         sd = calibrated.measurement.sd(np.moveaxis(self.course.states[:, :m], 1, 2).reshape(-1, m))
         sd = np.moveaxis(sd.reshape(len(self.seg.time), self.seg.n, m), 2, 1)
         self.weight = np.sqrt(self.seg.share) / sd

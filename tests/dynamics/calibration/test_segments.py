@@ -24,7 +24,7 @@ def ragged():
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 100])
 def test_samples_count_once(length):
     data = ragged()
-    seg = cut(data, no_guess(data, 2, 2), length, 2)
+    seg = cut(data, no_guess(data, PENDULUM.system), length, 2)
     whole = np.concatenate([r.states for r in data.runs])
     total = np.zeros_like(whole)
     for s in range(seg.n):
