@@ -26,7 +26,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Trajectories, Options]]
     """What the discovery was called with; it answers at once."""
     calls: list[tuple[Trajectories, Options]] = []
 
-    def answer(data: Trajectories, options: Options) -> Discovered:
+    def answer(data: Trajectories, options: Options, knowledge=None) -> Discovered:
         calls.append((data, options))
         d = len(data.states)
         system = System(tuple(parse(f"-{x}") for x in data.states), data.states, actions=data.actions)
