@@ -308,7 +308,8 @@ def _require_measured(table: Table, runs: Sequence[Run], states: Sequence[str]) 
         for k, name in enumerate(states):
             if not np.isfinite(run.states[:, k]).any():
                 raise DataError(
-                    f'{table.source}, column "{name}": there is no measurement in run "{run.name}"; leave out the run, or the state'
+                    f'{table.source}, column "{name}": there is no measurement in run "{run.name}"; '
+                    "leave out the run, or the state"
                 )
 
 
