@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
@@ -32,6 +33,7 @@ from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
 
@@ -59,21 +61,26 @@ def propose(
     seconds: float,
     seed: int,
     delays: Sequence[Delay] = (),
+    knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
-    """Right-hand sides of state k, likeliest first, at most ``MOST``."""
+    """Right-hand sides of state k, likeliest first, at most ``MOST``; ``knowledge`` is of its law."""
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
-    terms = make_terms(names, equation.views[0].X)
+    permitted = Permitted(knowledge, tuple(names))
+    terms = permitted.terms(make_terms(names, equation.views[0].X))
     costs: dict[str, float] = {}
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
-        ranked = rank(list(sparse_sums(terms, names, equation.views, clock)), equation, costs)
-        searched = search_rates(rows.X, rows.target, rows.sd, names, min(SEARCH_SHARE * seconds, clock.left), seed)
-        ranked += rank([(e, "search") for e in searched], equation, costs)
+        ranked = rank(permitted.laws(sparse_sums(terms, names, equation.views, clock)), equation, costs)
+        left = min(SEARCH_SHARE * seconds, clock.left)
+        searched = search_rates(rows.X, rows.target, rows.sd, names, left, seed, knowledge)
+        ranked += rank(permitted.laws((e, "search") for e in searched), equation, costs)
         best = sorted(ranked, key=lambda c: c.score)
-        wider = [w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)]
-        ranked += rank([(e, "widened") for e in wider], equation, costs)
+        wider = [
+            w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)
+        ]
+        ranked += rank(permitted.laws((e, "widened") for e in wider), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
@@ -81,7 +88,8 @@ def propose(
             equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
             known = {c.expression.masked() for c in ranked}
             again = [(c.expression, c.source) for c in ranked]
-            again += [f for f in sparse_sums(terms, names, equation.views[:1], clock) if f[0].masked() not in known]
+            sums = permitted.laws(sparse_sums(terms, names, equation.views[:1], clock))
+            again += [f for f in sums if f[0].masked() not in known]
             ranked = rank(again, equation, costs)
         return select(ranked, names, equation.views[0].X)
 

@@ -43,6 +43,8 @@ def sparse_sums(
     terms: Terms, names_of_columns: Sequence[str], views: Sequence[View], clock: Clock
 ) -> Iterator[tuple[Expression, str]]:
     """Sums with their coefficients fitted in the view that found them, and where each comes from; structures once."""
+    if not terms.expressions:
+        return
     names = terms.forms
     seen: set[tuple[str, ...]] = set()
     for v, view in enumerate(views):

@@ -54,7 +54,9 @@ def best_subsets(
     return out
 
 
-def _merge(a: NDArray[np.int64], ra: Values, b: NDArray[np.int64], rb: Values, beam: int) -> tuple[NDArray[np.int64], Values]:
+def _merge(
+    a: NDArray[np.int64], ra: Values, b: NDArray[np.int64], rb: Values, beam: int
+) -> tuple[NDArray[np.int64], Values]:
     both, r2 = np.vstack([a, b]), np.concatenate([ra, rb])
     order = np.lexsort((*both.T[::-1], -r2))
     both, r2 = both[order], r2[order]

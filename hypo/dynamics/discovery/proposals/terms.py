@@ -65,6 +65,16 @@ class Terms:
         """Numbers of the terms of some families, on coarse grids."""
         return np.flatnonzero(np.isin(self.family, families) & self.coarse)
 
+    def keep(self, keeps: NDArray[np.bool_]) -> Terms:
+        """Only some of the terms."""
+        chosen = np.flatnonzero(keeps)
+        return Terms(
+            tuple(self.expressions[i] for i in chosen),
+            self.family[chosen],
+            tuple(self.forms[i] for i in chosen),
+            self.coarse[chosen],
+        )
+
     @cached_property
     def grids(self) -> tuple[NDArray[np.int64], ...]:
         """For each form with constants inside the numbers of its terms."""
