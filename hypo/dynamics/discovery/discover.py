@@ -28,7 +28,6 @@ from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.kinds import make_kind
 from hypo.dynamics.options import Options
-from hypo.dynamics.rows.make import make_rows
 from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.system import System
@@ -152,7 +151,7 @@ class _Work:
 
     def _linear(self, k: int) -> Expression:
         """A plane through the smoothed rates, where there is no time for more."""
-        rows = make_rows(self.data, self.smoothed, self.options, k, self.pattern.delays)
+        rows = self.kind.rows(k)
         A = np.column_stack([rows.X, np.ones(len(rows.X))])
         c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
         out = Expression.constant(float(c[-1]), free=True)
