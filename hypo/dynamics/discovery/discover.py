@@ -218,6 +218,4 @@ class _Work:
         total = sum(w for _, w in kept)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         remarks = make_remarks(systems, self.columns)
-        if self.kind.background is not None:
-            remarks = (*self.kind.background.remarks(systems[0].fitted.system), *remarks)
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds)
