@@ -23,6 +23,7 @@ from hypo.dynamics.model.step import Step, take_step
 from hypo.dynamics.model.suggest import Limits, Suggestion, suggest_experiments
 from hypo.dynamics.reading import Roles, read_trajectories
 from hypo.dynamics.trajectories import Trajectories
+from hypo.expression.printing import shortened
 
 Values = NDArray[np.float64]
 
@@ -32,6 +33,16 @@ class WorldModel(ModelFields):
 
     ``WorldModel.fit(data, time="t", state=["x", "v"])`` finds one.
     """
+
+    def __repr__(self) -> str:
+        laws = "; ".join(f"{state}: {e.pretty()}" for state, e in self.equations.items())
+        return f"<WorldModel {shortened(laws)}; {len(self.systems)} system{'s' * (len(self.systems) != 1)}>"
+
+    def __str__(self) -> str:
+        return _introduced.describe(self)
+
+    def _repr_html_(self) -> str:
+        return _introduced.draw_page(self)
 
     @classmethod
     def fit(cls, data: Any, **settings: Any) -> WorldModel:
@@ -200,9 +211,16 @@ class _Introduced:
     """The function that fits models. It stands above them and makes them: it introduces itself (:func:`fit_by`)."""
 
     fit: Callable[..., WorldModel]
+    describe: Callable[[WorldModel], str] = staticmethod(repr)
+    draw_page: Callable[[WorldModel], str] = staticmethod(repr)
 
 
 _introduced = _Introduced()
+
+
+def shown_by(text: Callable[[WorldModel], str], page: Callable[[WorldModel], str]) -> None:
+    """Let models be printed by ``text``, and shown in notebooks by ``page``, which gives HTML."""
+    _introduced.describe, _introduced.draw_page = text, page
 
 
 def fit_by(function: Callable[..., WorldModel]) -> None:
