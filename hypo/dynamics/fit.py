@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options
-from hypo.dynamics.model.world_model import WorldModel, fit_by
+from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
@@ -120,4 +120,17 @@ def refuse_other_kinds(options: Options) -> None:
             raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
+def _describe(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_report
+
+    return write_report(model)
+
+
+def _draw_page(model: WorldModel) -> str:
+    from hypo.dynamics.report.text import write_html
+
+    return write_html(model)
+
+
 fit_by(fit_dynamics)
+shown_by(_describe, _draw_page)

@@ -76,7 +76,7 @@ class Effort:
 
 
 EFFORTS = {
-    "quick": Effort(6.0, (16, 16), (1.0, 0.05), 2, 1e-5, 1e-7, False),
+    "quick": Effort(6.0, (16, 16), (1.0, 0.05), 4, 1e-5, 1e-9, False),
     "full": Effort(3.2, (15, 50), (0.3, 1e-3), 6, 1e-6, 1e-9, True),
 }
 
@@ -278,7 +278,9 @@ class _Fit:
             if self.deadline is not None and self.deadline.expired:
                 break
             noise = float(np.min(level.noise.level / self.spread[:m]))
-            accuracy = min(max(FINE_ENOUGH * noise, self.effort.finest), level.task.accuracy)
+            # Where the integrator may be what limits the fit, the noise is not known yet.
+            known = noise if noise > level.task.accuracy / FINE_ENOUGH else FLOOR
+            accuracy = min(max(FINE_ENOUGH * known, self.effort.finest), level.task.accuracy)
             v = variance(level.point.course.states[:, :m], level.noise.mix[:, None], self.square[:, None])
             task = replace(level.task, v=v, least=np.full(m, FLOOR), accuracy=accuracy)
             point = evaluate(task, level.point.starts, level.point.theta)

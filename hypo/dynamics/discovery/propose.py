@@ -20,11 +20,13 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
-from hypo.dynamics.discovery.proposals.terms import make_terms
+from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
+from hypo.dynamics.discovery.proposals.waves import waves_in_time
 from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
@@ -32,12 +34,13 @@ from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
+from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
 
 # Candidates of an equation, and how many of them with each number of free constants whatever their score.
 MOST = 60
-OF_EACH = 8
+OF_EACH = 2
 # The share of the time that the whole search has at most; its work is bounded, too.
 SEARCH_SHARE = 0.6
 # Candidates with a divisor or an exponential that get a further column in there.
@@ -59,21 +62,29 @@ def propose(
     seconds: float,
     seed: int,
     delays: Sequence[Delay] = (),
+    knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
-    """Right-hand sides of state k, likeliest first, at most ``MOST``."""
+    """Right-hand sides of state k, likeliest first, at most ``MOST``; ``knowledge`` is of its law."""
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names, rows = equation.names, equation.rows
-    terms = make_terms(names, equation.views[0].X)
+    permitted = Permitted(knowledge, tuple(names))
+    X = equation.views[0].X
+    waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
+    terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
+    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
-        ranked = rank(list(sparse_sums(terms, names, equation.views, clock)), equation, costs)
-        searched = search_rates(rows.X, rows.target, rows.sd, names, min(SEARCH_SHARE * seconds, clock.left), seed)
-        ranked += rank([(e, "search") for e in searched], equation, costs)
+        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
+        left = min(SEARCH_SHARE * seconds, clock.left)
+        searched = search_rates(rows.X, rows.target, rows.sd, names, left, seed, knowledge)
+        ranked += rank(permitted.laws((e, "search") for e in searched), equation, costs)
         best = sorted(ranked, key=lambda c: c.score)
-        wider = [w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)]
-        ranked += rank([(e, "widened") for e in wider], equation, costs)
+        wider = [
+            w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)
+        ]
+        ranked += rank(permitted.laws((e, "widened") for e in wider), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
@@ -81,7 +92,8 @@ def propose(
             equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
             known = {c.expression.masked() for c in ranked}
             again = [(c.expression, c.source) for c in ranked]
-            again += [f for f in sparse_sums(terms, names, equation.views[:1], clock) if f[0].masked() not in known]
+            sums = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
+            again += [f for f in sums if f[0].masked() not in known]
             ranked = rank(again, equation, costs)
         return select(ranked, names, equation.views[0].X)
 
@@ -103,6 +115,17 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
         if structure not in costs:
             costs[structure] = _cost(e, len(names), len(view.target))
         out.append(Candidate(e, costs[structure], nats + costs[structure], source))
+    return out
+
+
+def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
+    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
+    number = Expression.constant(1.0, free=True)
+    alone = _cost(number, len(columns), rows)
+    out = {}
+    for form, e in zip(terms.forms, terms.expressions, strict=True):
+        if form not in out:
+            out[form] = max(_cost(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
     return out
 
 

@@ -16,6 +16,7 @@ from hypo.dynamics.model.bands import Rollout
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.fixed_points import Portrait, find_fixed_points
 from hypo.dynamics.model.invariants.invariants import Invariant, find_invariants
+from hypo.expression.printing import shortened
 
 Values = NDArray[np.float64]
 
@@ -25,6 +26,16 @@ class WorldModel(ModelFields):
 
     ``WorldModel.fit(data, time="t", state=["x", "v"])`` finds one.
     """
+
+    def __repr__(self) -> str:
+        laws = "; ".join(f"{state}: {e.pretty()}" for state, e in self.equations.items())
+        return f"<WorldModel {shortened(laws)}; {len(self.systems)} system{'s' * (len(self.systems) != 1)}>"
+
+    def __str__(self) -> str:
+        return _introduced.describe(self)
+
+    def _repr_html_(self) -> str:
+        return _introduced.draw_page(self)
 
     @classmethod
     def fit(cls, data: Any, **settings: Any) -> WorldModel:
@@ -107,9 +118,16 @@ class _Introduced:
     """What fits models. It stands above them and makes them: it introduces itself (:func:`fit_by`)."""
 
     fit: Callable[..., WorldModel]
+    describe: Callable[[WorldModel], str] = staticmethod(repr)
+    draw_page: Callable[[WorldModel], str] = staticmethod(repr)
 
 
 _introduced = _Introduced()
+
+
+def shown_by(text: Callable[[WorldModel], str], page: Callable[[WorldModel], str]) -> None:
+    """Let models be printed by ``text``, and shown in notebooks by ``page``, which gives HTML."""
+    _introduced.describe, _introduced.draw_page = text, page
 
 
 def fit_by(function: Callable[..., WorldModel]) -> None:

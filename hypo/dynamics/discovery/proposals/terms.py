@@ -5,9 +5,8 @@ Constants inside a term (the c of x/(c + x)) stand on a grid that follows the da
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import combinations, combinations_with_replacement
 from math import comb
 
@@ -37,8 +36,6 @@ HILL = (1, 2, 3, 4)
 # Centres (quantiles) and widths (shares of the spread) of logistic steps.
 STEP_CENTRES = (0.05, 0.2, 0.5, 0.8, 0.95)
 STEP_WIDTHS = (0.1, 0.3, 1.0)
-# Every third point of a grid stands among all terms together; one form at a time has all.
-COARSE = 3
 # Values smaller than this share of the largest count as a crossing of zero.
 ZERO = 1e-3
 # Terms whose values agree in so many digits, up to a factor, are one.
@@ -53,30 +50,27 @@ class Terms:
         expressions: the terms.
         family: of each (n_term,).
         forms: of each, its text without the values of constants; terms of one form differ in these only.
-        coarse: True where a term stands on the coarse grid of its form.
     """
 
     expressions: tuple[Expression, ...]
     family: NDArray[np.int64]
     forms: tuple[str, ...]
-    coarse: NDArray[np.bool_]
 
     def within(self, families: Sequence[int]) -> NDArray[np.int64]:
-        """Numbers of the terms of some families, on coarse grids."""
-        return np.flatnonzero(np.isin(self.family, families) & self.coarse)
+        """Numbers of the terms of some families."""
+        return np.flatnonzero(np.isin(self.family, families))
 
-    @cached_property
-    def grids(self) -> tuple[NDArray[np.int64], ...]:
-        """For each form with constants inside the numbers of its terms."""
-        out: dict[str, list[int]] = {}
-        for i, (form, e) in enumerate(zip(self.forms, self.expressions, strict=True)):
-            if e.free:
-                out.setdefault(form, []).append(i)
-        return tuple(np.array(each, np.int64) for each in out.values())
+    def keep(self, keeps: NDArray[np.bool_]) -> Terms:
+        """Only some of the terms."""
+        chosen = np.flatnonzero(keeps)
+        return Terms(
+            tuple(self.expressions[i] for i in chosen), self.family[chosen], tuple(self.forms[i] for i in chosen)
+        )
 
 
-def make_terms(columns: Sequence[str], X: Values) -> Terms:
-    """All terms over ``columns`` with finite values at X (n_column, n); of those alike up to a factor the first one."""
+def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
+    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
+    one."""
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
@@ -84,17 +78,14 @@ def make_terms(columns: Sequence[str], X: Values) -> Terms:
     found: dict[str, tuple[Expression, int]] = {}
     for family, e in _all_terms(names, rows):
         found.setdefault(str(e), (e, family))
+    for e in waves:
+        found.setdefault(str(e), (e, WAVE))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
     families = np.array([f for _, f in found.values()], np.int64)
     kept = _distinct(values)
     forms = tuple(expressions[k].masked() for k in kept)
-    place = dict.fromkeys(forms, -1)
-    coarse = np.ones(len(kept), bool)
-    for i, (form, k) in enumerate(zip(forms, kept, strict=True)):
-        place[form] += 1
-        coarse[i] = not expressions[k].free or place[form] % COARSE == 1
-    return Terms(tuple(expressions[k] for k in kept), families[kept], forms, coarse)
+    return Terms(tuple(expressions[k] for k in kept), families[kept], forms)
 
 
 def _distinct(values: Values) -> NDArray[np.int64]:
