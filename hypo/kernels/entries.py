@@ -24,9 +24,12 @@ from hypo.kernels.cpu.many_targets import judge
 from hypo.kernels.cpu.member_table import MEMBER, insert_batch, rehash
 from hypo.kernels.cpu.operators import left_adjoint, right_adjoint, unary_adjoint
 from hypo.kernels.cpu.pair_scan import apply_steps, product_tile, refit, sum_tile
-from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive
+from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive, follow_with_extras
 from hypo.kernels.cpu.trajectories.batch import Batch, Control, Samples
-from hypo.kernels.cpu.trajectories.laws import Laws
+from hypo.kernels.cpu.trajectories.crossings import Events
+from hypo.kernels.cpu.trajectories.delays import Delays
+from hypo.kernels.cpu.trajectories.fixed import follow_discrete, follow_fixed
+from hypo.kernels.cpu.trajectories.laws import Laws, rates_and_slopes
 from hypo.kernels.cpu.tuple_scan import extend_tuples, triples
 
 
@@ -90,4 +93,9 @@ def entries() -> Iterator[Entry]:
     yield _entry(project, (i, i, n, f), (F, f, f), 0, F)
     laws, cube, hypercube = Laws(i, i, n, f, n, 1, 0, 0, 0, 0), np.zeros((1, 1, 1)), np.zeros((1, 1, 1, 1))
     batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
-    yield _entry(follow_adaptive, laws, batch, Control(1.0, f, 0), samples)
+    delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f), Control(1.0, f, 0, True)
+    yield _entry(follow_adaptive, laws, batch, control, samples)
+    yield _entry(follow_fixed, laws, batch, 0, f, samples)
+    yield _entry(follow_discrete, laws, batch, f, samples, delays, events)
+    yield _entry(rates_and_slopes, laws, F, F, cube)
+    yield _entry(follow_with_extras, laws, batch, control, samples, delays, events)

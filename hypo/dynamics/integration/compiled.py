@@ -112,8 +112,10 @@ def find_pieces(clocks: Values, inputs: Values, hold: str) -> Values:
         inputs: (n_time, n_action) or (n_time, n_action, n).
         hold: ``"zero"``, ``"linear"`` or ``"spline"``; a spline runs through the distinct moments.
     """
+    if not inputs.shape[1]:
+        return np.zeros((1, clocks.shape[1] - 1, 0, 4))
     courses = np.moveaxis(inputs, 2, 0) if inputs.ndim > 2 else inputs[None]
-    n_course = max(len(courses), len(clocks)) if inputs.shape[1] else 1
+    n_course = max(len(courses), len(clocks))
     out = np.zeros((n_course, clocks.shape[1] - 1, inputs.shape[1], 4))
     if not inputs.shape[1]:
         return out
@@ -121,7 +123,7 @@ def find_pieces(clocks: Values, inputs: Values, hold: str) -> Values:
     if hold == "linear":
         h = np.diff(clocks, axis=1)[:, :, None]
         out[..., 1] = np.divide(np.diff(courses, axis=1), h, out=np.zeros(out.shape[:3]), where=h > 0)
-    elif hold == "spline" and inputs.shape[1]:
+    elif hold == "spline":
         for c, piece in enumerate(out):
             clock = clocks[c % len(clocks)]
             moments, first = np.unique(clock, return_index=True)

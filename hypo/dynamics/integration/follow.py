@@ -1,21 +1,28 @@
 """Systems followed through time: many starts, parameters and courses of inputs in one call.
 
 Each column has steps of its own, chosen by the local error (Dormand and Prince, order 5), so its samples do not depend on
-which others are followed with it.
+which others are followed with it. Stiff columns go on with SciPy's Radau method. Laws of the next value are applied row by row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hypo.dynamics.integration.compiled import laws_of, make_batch
+from hypo.dynamics.integration.events import Event
+from hypo.dynamics.integration.extras import History, make_delays, make_events
 from hypo.dynamics.system import System
-from hypo.kernels.cpu.trajectories.batch import DIVERGED, TOO_MANY, Control, Samples
+from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, TOO_MANY, Control, Samples
 
 Values = NDArray[np.float64]
+
+# Share of a start or parameter by which it is moved for a difference quotient, and the local error that goes with it.
+NUDGE = 1e-5
+FINE = 1e-11
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,13 @@ class Accuracy:
         relative: local error of one step over the size of each state.
         far: bounds (n_state,) of |x| beyond which a column is given up; None: the largest number there is.
         most_steps: steps of a column, after which it is given up.
+        can_be_stiff: True where stiff columns and those with too many steps go on with an implicit method, in Python.
     """
 
     relative: float = 1e-8
     far: Values | None = None
     most_steps: int = 10_000
+    can_be_stiff: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,16 +50,19 @@ class Followed:
         states: (n_time, n_state, n), NaN from where a column was given up.
         diverged: (n,), the moment at which a column ran away, or its law had no value; infinity where none did.
         unfinished: (n,), the moment at which a column had taken the most steps; infinity where none had.
+        chattered: (n,), the moment at which events of a column followed each other ever more quickly; infinity where they did
+            not.
     """
 
     states: Values
     diverged: Values
     unfinished: Values
+    chattered: Values
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:
         """True for the columns (n,) that reached their last moment."""
-        whole: NDArray[np.bool_] = np.isinf(self.diverged) & np.isinf(self.unfinished)
+        whole: NDArray[np.bool_] = np.isinf(self.diverged) & np.isinf(self.unfinished) & np.isinf(self.chattered)
         return whole
 
 
@@ -74,22 +86,26 @@ def follow(
     time: ArrayLike,
     actions: ArrayLike | None = None,
     accuracy: Accuracy = Accuracy(),
+    history: History | None = None,
+    events: Sequence[Event] = (),
 ) -> Followed:
     """States of a system at the moments ``time``, the first of which is that of the start.
 
     Args:
-        system: right-hand sides.
+        system: right-hand sides; those of a discrete system give the values at the next moment.
         X0: starts (n_state, n), or (n_state,) for all columns.
         P: parameters (n_parameter, n), or (n_parameter,) for all columns; None: those of the system.
         time: (n_time,) for all columns or (n_time, n); equal moments may follow each other.
         actions: inputs (n_time, n_action) for all columns or (n_time, n_action, n); None where the system has none.
         accuracy: tolerance and limits.
+        history: for delays, moments up to the start and the states then; None: states have always been as at the start.
+        events: what happens when conditions come true.
 
     Raises:
         ValueError: shapes do not go together, or time goes back.
     """
-    samples = _run(system, X0, P, time, actions, accuracy, with_slopes=False)
-    return Followed(samples.states, _moments(samples, DIVERGED), _moments(samples, TOO_MANY))
+    samples = _follow(system, (X0, P, time, actions), accuracy, history, events, with_slopes=False)
+    return Followed(samples.states, *_reasons(samples))
 
 
 def follow_with_sensitivities(
@@ -99,45 +115,95 @@ def follow_with_sensitivities(
     time: ArrayLike,
     actions: ArrayLike | None = None,
     accuracy: Accuracy = Accuracy(),
+    history: History | None = None,
+    events: Sequence[Event] = (),
 ) -> FollowedWithSensitivities:
     """As :func:`follow`, and in addition derivatives by starts and parameters, from the variational equations
 
         d(∂x/∂x₀)/dt = (∂f/∂x) ∂x/∂x₀,     d(∂x/∂θ)/dt = (∂f/∂x) ∂x/∂θ + ∂f/∂θ,
 
-    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps.
+    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps. With
+    delays or events, and in discrete time, they are central differences, all in one batch.
     """
-    samples = _run(system, X0, P, time, actions, accuracy, with_slopes=True)
+    if system.delays or events or system.is_discrete:
+        return _differences(system, (X0, P, time, actions), accuracy, history, events)
+    samples = _follow(system, (X0, P, time, actions), accuracy, history, events, with_slopes=True)
     d = len(system.states)
     return FollowedWithSensitivities(
-        samples.states,
-        _moments(samples, DIVERGED),
-        _moments(samples, TOO_MANY),
-        samples.slopes[:, :, :d],
-        samples.slopes[:, :, d:],
+        samples.states, *_reasons(samples), samples.slopes[:, :, :d], samples.slopes[:, :, d:]
     )
 
 
-def _run(
+Columns = tuple[ArrayLike, ArrayLike | None, ArrayLike, ArrayLike | None]
+
+
+def _follow(
     system: System,
-    X0: ArrayLike,
-    P: ArrayLike | None,
-    time: ArrayLike,
-    actions: ArrayLike | None,
+    columns: Columns,
     accuracy: Accuracy,
+    history: History | None,
+    events: Sequence[Event],
     with_slopes: bool,
 ) -> Samples:
-    from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive
+    from hypo.dynamics.integration.stiff import follow_stiff
+    from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive, follow_with_extras
+    from hypo.kernels.cpu.trajectories.fixed import follow_discrete
 
-    batch = make_batch(system, X0, P, time, actions)
+    batch = make_batch(system, *columns)
     d, n, n_time = len(system.states), batch.starts.shape[1], batch.time.shape[1]
     m = d + len(system.parameters) if with_slopes else 0
     far = np.full(d, np.finfo(float).max) if accuracy.far is None else np.array(accuracy.far, float)
     samples = Samples(np.empty((n_time, d, n)), np.empty((n_time, d, m, n)), np.empty(n), np.empty(n, np.int64))
-    control = Control(float(accuracy.relative), far, int(accuracy.most_steps))
-    follow_adaptive(laws_of(system), batch, control, samples)
+    delays, happening = make_delays(system, history), make_events(system, events)
+    if system.is_discrete:
+        follow_discrete(laws_of(system), batch, far, samples, delays, happening)
+        return samples
+    is_plain = accuracy.can_be_stiff and not system.delays and not events
+    control = Control(float(accuracy.relative), far, int(accuracy.most_steps), is_plain)
+    if system.delays or events:
+        follow_with_extras(laws_of(system), batch, control, samples, delays, happening)
+    else:
+        follow_adaptive(laws_of(system), batch, control, samples)
+    if is_plain:
+        follow_stiff(laws_of(system), batch, control, samples)
     return samples
 
 
-def _moments(samples: Samples, why: int) -> Values:
-    """The moments at which columns ended for a reason, infinity for the others."""
-    return np.where(samples.status == why, samples.ended, np.inf)
+def _reasons(samples: Samples) -> tuple[Values, Values, Values]:
+    """For each reason the moments at which columns ended for it, infinity for the others."""
+    diverged, unfinished, chattered = (
+        np.where(samples.status == why, samples.ended, np.inf) for why in (DIVERGED, TOO_MANY, CHATTERS)
+    )
+    return diverged, unfinished, chattered
+
+
+def _differences(
+    system: System, columns: Columns, accuracy: Accuracy, history: History | None, events: Sequence[Event]
+) -> FollowedWithSensitivities:
+    """Sensitivities by central differences: all columns, then all with each start and parameter moved up and down."""
+    batch = make_batch(system, *columns)
+    d, n = batch.starts.shape
+    base = np.vstack([batch.starts, batch.parameters])
+    m = len(base)
+    # What is zero is moved by a share of the largest start or parameter.
+    sizes = np.repeat([np.abs(batch.starts).max(initial=0.0), np.abs(batch.parameters).max(initial=0.0)], [d, m - d])
+    nudge = NUDGE * np.where(base != 0, np.abs(base), np.where(sizes > 0, sizes, 1.0)[:, None])
+    moved = np.repeat(base[:, None, :], 2 * m + 1, axis=1)
+    for j in range(m):
+        moved[j, 1 + j] += nudge[j]
+        moved[j, 1 + m + j] -= nudge[j]
+    moved = moved.reshape(m, (2 * m + 1) * n)
+
+    def repeat(values: ArrayLike | None, n_axis: int) -> ArrayLike | None:
+        array = None if values is None else np.asarray(values)
+        return array if array is None or array.ndim < n_axis else np.tile(array, (2 * m + 1,))
+
+    time, actions = repeat(columns[2], 2), repeat(columns[3], 3)
+    past = None if history is None else (repeat(history[0], 2), repeat(history[1], 3))
+    fine = replace(accuracy, relative=min(accuracy.relative, FINE))
+    found = _follow(system, (moved[:d], moved[d:], time, actions), fine, past, events, with_slopes=False)  # type: ignore[arg-type]
+    states = found.states.reshape(*found.states.shape[:2], 2 * m + 1, n)
+    slopes = (states[:, :, 1 : m + 1] - states[:, :, m + 1 :]) / (2 * nudge)
+    diverged, unfinished, chattered = (moments[:n] for moments in _reasons(found))
+    own = np.ascontiguousarray(states[:, :, 0])
+    return FollowedWithSensitivities(own, diverged, unfinished, chattered, slopes[:, :, :d], slopes[:, :, d:])

@@ -21,8 +21,10 @@ from hypo.kernels.compiled import inner
 DONE = 0
 # it ran beyond all bounds, or its law has no value there,
 DIVERGED = 1
-# or it needed more steps than allowed.
+# it needed more steps than allowed,
 TOO_MANY = 2
+# or its events came ever more quickly, one after the other.
+CHATTERS = 3
 
 
 class Batch(NamedTuple):
@@ -36,11 +38,13 @@ class Batch(NamedTuple):
 
 
 class Control(NamedTuple):
-    """Local error of a step over |x|, bounds ``far`` (n_state,) of |x|, and the most steps of a column."""
+    """Local error of a step over |x|, bounds ``far`` (n_state,) of |x|, the most steps of a column; with ``seek_stiff`` one
+    that is seen to be stiff ends as if it had taken them."""
 
     relative: float
     far: NDArray
     most_steps: int
+    seek_stiff: bool
 
 
 class Samples(NamedTuple):

@@ -17,7 +17,7 @@ _TINY = 1e-300
 # Shares of the step at which stages are evaluated.
 MOMENTS = np.array([0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0])
 # Powers 1 to 4 of the share of the step, by stage.
-_DENSE = np.array(
+DENSE = np.array(
     [
         [1.0, -8048581381 / 2820520608, 8663915743 / 2820520608, -12715105075 / 11282082432],
         [0.0, 0.0, 0.0, 0.0],
@@ -91,5 +91,5 @@ def add_error(k, step, x, y, most, relative, total):
 def dense_weights(share, weights):
     """Weights (7,) of the stages' slopes at a ``share`` of the step: x(t + share·h) = x + h Σ weights·k."""
     for s in range(STAGES):
-        c = _DENSE[s]
+        c = DENSE[s]
         weights[s] = share * (c[0] + share * (c[1] + share * (c[2] + share * c[3])))

@@ -1,0 +1,62 @@
+"""Delays and events of a system as the arrays of compiled kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hypo.dynamics.integration.compiled import find_pieces, pack
+from hypo.dynamics.integration.events import Event
+from hypo.dynamics.system import System
+from hypo.kernels.cpu.trajectories.crossings import Events
+from hypo.kernels.cpu.trajectories.delays import Delays
+
+Values = NDArray[np.float64]
+
+History = tuple[ArrayLike, ArrayLike]
+"""Values before the start: moments (n_past,) or (n_past, n), and states (n_past, n_state) or (n_past, n_state, n)."""
+
+
+def make_delays(system: System, history: History | None) -> Delays:
+    """The delays of a system; without a history a state has always had the value of its start.
+
+    Raises ValueError for a lag that is not above 0.
+    """
+    state = np.array([system.states.index(d.state) for d in system.delays], np.int64)
+    lag = np.array([d.lag for d in system.delays], float)
+    if not np.all(lag > 0):
+        raise ValueError(f"a lag is {lag.min():g}; expected one above 0")
+    if history is None or not len(lag):
+        return Delays(state, lag, np.zeros((1, 0)), np.zeros((1, 0, len(lag), 4)))
+    moments, values = (np.asarray(a, float) for a in history)
+    clocks = np.array(moments.T if moments.ndim > 1 else moments[None], order="C")
+    hold = "zero" if system.is_discrete else "spline"
+    return Delays(state, lag, clocks, find_pieces(clocks, values[:, state], hold))
+
+
+def make_events(system: System, events: Sequence[Event]) -> Events:
+    """The events of a system. Raises ValueError where one assigns what is no state, or looks at a delayed state."""
+    late = {d.column for d in system.delays}
+    for event in events:
+        wrong = [name for name, _ in event.assignments if name not in system.states]
+        if wrong:
+            raise ValueError(
+                f"the event {event.text!r} assigns {wrong[0]}; expected one of the states {', '.join(system.states)}"
+            )
+        used = {name for e in (event.margin, *(value for _, value in event.assignments)) for name in e.variables}
+        if used & late:
+            raise ValueError(
+                f"the event {event.text!r} uses the delayed {min(used & late)}; expected present values only"
+            )
+    pairs = [(k, name, value) for k, event in enumerate(events) for name, value in event.assignments]
+    clips = [event.clip for event in events]
+    return Events(
+        pack(system, [event.margin for event in events] + [value for _, _, value in pairs]),
+        np.array([system.states.index(name) for _, name, _ in pairs], np.int64),
+        np.array([k for k, _, _ in pairs], np.int64),
+        np.array([-1 if clip is None else system.states.index(clip.state) for clip in clips], np.int64),
+        np.array([0.0 if clip is None else clip.bound for clip in clips], float),
+        np.array([1.0 if clip is None or clip.is_above else -1.0 for clip in clips], float),
+    )

@@ -1,0 +1,159 @@
+"""Columns followed in steps that are given: the classical Runge–Kutta method of order four, and laws of the next value."""
+
+import numpy as np
+
+from hypo.kernels.compiled import inner, kernel
+from hypo.kernels.cpu.evaluate import SHARE
+from hypo.kernels.cpu.rows import assign
+from hypo.kernels.cpu.trajectories.batch import DIVERGED, DONE, clock_of, give_up, input_at
+from hypo.kernels.cpu.trajectories.laws import count_variables, evaluate_one, make_desk
+
+# Lanes of a block.
+_LANES = 128
+# Shares of the step at the four stages, and the stages' weights.
+_MOMENTS = np.array([0.0, 0.5, 0.5, 1.0])
+_WEIGHTS = np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6])
+
+
+@inner(error_model="numpy")
+def _begin(first, n, laws, batch, samples, X):
+    """Load ``n`` columns from ``first`` on into the table X, and write their starts."""
+    d = laws.n_state
+    parameters = count_variables(laws) - laws.n_parameter
+    for lane in range(n):
+        for i in range(d):
+            X[i, lane] = batch.starts[i, first + lane]
+            samples.states[0, i, first + lane] = X[i, lane]
+        for j in range(laws.n_parameter):
+            X[parameters + j, lane] = batch.parameters[j, first + lane]
+        samples.status[first + lane] = DONE
+        samples.ended[first + lane] = np.inf
+
+
+@inner(error_model="numpy")
+def _read_inputs(first, n, laws, batch, X, piece, share):
+    """Inputs and time at a share of a piece."""
+    at = laws.n_state + laws.n_delay
+    if laws.n_action + laws.n_time == 0:
+        return
+    for lane in range(n):
+        clock = batch.time[clock_of(batch, first + lane)]
+        now = clock[piece] + share * (clock[piece + 1] - clock[piece])
+        for a in range(laws.n_action):
+            X[at + a, lane] = input_at(batch, first + lane, piece, now, a)
+        if laws.n_time:
+            X[at + laws.n_action, lane] = now
+
+
+@inner(error_model="numpy")
+def _write(first, n, k, batch, far, samples, X):
+    """Write sample k of the columns; one that is no number or beyond all bounds ends its column."""
+    for lane in range(n):
+        column = first + lane
+        if samples.status[column] != DONE:
+            continue
+        is_lost = False
+        for i in range(samples.states.shape[1]):
+            samples.states[k, i, column] = X[i, lane]
+            is_lost = is_lost or not abs(X[i, lane]) <= far[i]
+        if is_lost:
+            give_up(samples, column, k, batch.time[clock_of(batch, column), k], DIVERGED)
+            for i in range(samples.states.shape[1]):
+                X[i, lane] = np.nan
+
+
+@kernel(error_model="numpy", nogil=True)
+def follow_fixed(laws, batch, n_sub, far, samples):
+    """Follow all columns with ``n_sub`` steps of the classical method between samples."""
+    d, n_time = laws.n_state, batch.time.shape[1]
+    width = min(_LANES, batch.starts.shape[1])
+    desk = make_desk(laws, width, SHARE)
+    X, x, total = np.zeros((count_variables(laws), width)), np.zeros((d, width)), np.zeros((d, width))
+    rate, step = np.zeros((d, width)), np.zeros(width)
+    for first in range(0, batch.starts.shape[1], width):
+        n = min(width, batch.starts.shape[1] - first)
+        _begin(first, n, laws, batch, samples, X)
+        for k in range(n_time - 1):
+            for lane in range(n):
+                clock = batch.time[clock_of(batch, first + lane)]
+                step[lane] = (clock[k + 1] - clock[k]) / n_sub
+            for j in range(n_sub):
+                for i in range(d):
+                    assign(x[i, :n], X[i])
+                    assign(total[i, :n], X[i])
+                for s in range(4):
+                    _read_inputs(first, n, laws, batch, X, k, (j + _MOMENTS[s]) / n_sub)
+                    for i in range(d):
+                        evaluate_one(laws, desk, i, X, 0, rate[i, :n])
+                    for i in range(d):
+                        _add_stage(s, x[i], rate[i], step, total[i], X[i], n)
+                for i in range(d):
+                    assign(X[i, :n], total[i])
+            _write(first, n, k + 1, batch, far, samples, X)
+
+
+@inner(error_model="numpy", fastmath={"contract"})
+def _add_stage(s, x, rate, step, total, y, n):
+    """Add a stage's rate to the ``total`` of the step, and give the argument y of the next stage."""
+    weight = _WEIGHTS[s]
+    following = _MOMENTS[s + 1] if s < 3 else 0.0
+    for lane in range(n):
+        h = step[lane]
+        total[lane] += weight * h * rate[lane]
+        y[lane] = x[lane] + following * h * rate[lane]
+
+
+@inner(error_model="numpy")
+def _read_former(first, n, k, laws, batch, delays, samples, X):
+    """Delayed states at sample k: those of the sample that lies the lag back, or, before the first, of the past."""
+    for q in range(laws.n_delay):
+        i = delays.state[q]
+        for lane in range(n):
+            clock = batch.time[clock_of(batch, first + lane)]
+            back = int(np.round(delays.lag[q] / (clock[1] - clock[0])))
+            at = k - back
+            value = batch.starts[i, first + lane] if at < 0 else samples.states[at, i, first + lane]
+            if at < 0 and delays.past.shape[1] > 0:
+                row = max(delays.past.shape[1] + at, 0)
+                value = delays.past[first + lane if delays.past.shape[0] > 1 else 0, row, q, 0]
+            X[laws.n_state + q, lane] = value
+
+
+@inner(error_model="numpy")
+def _apply_events(events, desk, X, value, before, n):
+    """What happens to states where a condition has come true since the step before, or, for clips, is true."""
+    n_event = events.clipped.shape[0]
+    for e in range(n_event + events.target.shape[0]):
+        evaluate_one(events.rules, desk, e, X, 0, value[e, :n])
+    for q in range(events.target.shape[0]):
+        e = events.of[q]
+        for lane in range(n):
+            if value[e, lane] > 0.0 and (events.clipped[e] >= 0 or not before[e, lane] > 0.0):
+                X[events.target[q], lane] = value[n_event + q, lane]
+    for e in range(n_event):
+        evaluate_one(events.rules, desk, e, X, 0, before[e, :n])
+
+
+@kernel(error_model="numpy", nogil=True)
+def follow_discrete(laws, batch, far, samples, delays, events):
+    """Follow all columns whose laws give the next value of each state, one step for each moment."""
+    d, n_event = laws.n_state, events.clipped.shape[0]
+    width = min(_LANES, batch.starts.shape[1])
+    desk, rule_desk = make_desk(laws, width, SHARE), make_desk(events.rules, width, SHARE)
+    X, y = np.zeros((count_variables(laws), width)), np.zeros((d, width))
+    value, before = np.zeros((n_event + events.target.shape[0], width)), np.zeros((n_event, width))
+    for first in range(0, batch.starts.shape[1], width):
+        n = min(width, batch.starts.shape[1] - first)
+        _begin(first, n, laws, batch, samples, X)
+        for e in range(n_event):
+            evaluate_one(events.rules, rule_desk, e, X, 0, before[e, :n])
+        for k in range(batch.time.shape[1] - 1):
+            _read_inputs(first, n, laws, batch, X, k, 0.0)
+            _read_former(first, n, k, laws, batch, delays, samples, X)
+            for i in range(d):
+                evaluate_one(laws, desk, i, X, 0, y[i, :n])
+            for i in range(d):
+                assign(X[i, :n], y[i])
+            if n_event > 0:
+                _apply_events(events, rule_desk, X, value, before, n)
+            _write(first, n, k + 1, batch, far, samples, X)
