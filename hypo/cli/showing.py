@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from hypo.result.result import Result
 
 PLOT_FILE = "plot.png"
+# What a world model has in its folder.
+MODEL_FILE = "model.json"
 
 
 @click.command()
@@ -41,9 +43,12 @@ PLOT_FILE = "plot.png"
 @SI
 @JSON
 def show(folder: str, plot: str | None, data: str | None, thousands: str | None, units: str, as_json: bool) -> int:
-    """Show the result in DIR again."""
+    """Show the result in DIR again, of hypo fit or hypo dynamics."""
     from hypo.result.folders import check_file
     from hypo.result.result import Result
+
+    if (Path(folder) / MODEL_FILE).is_file():
+        return show_model(folder, as_json)
 
     check_file(plot)
     result = Result.load(folder)
@@ -64,6 +69,19 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     if plot is not None:
         say(f"Plot written to {plot}")
     return code
+
+
+def show_model(folder: str, as_json: bool) -> int:
+    """The laws of motion in a folder, and all that is said of them."""
+    from hypo.dynamics.fit import WorldModel
+    from hypo.dynamics.report import json_record, text
+
+    model = WorldModel.load(folder)
+    if as_json:
+        sys.stdout.write(json_record.to_json(model))
+    else:
+        text.print_report(model, sys.stdout)
+    return FOUND
 
 
 def show_result(result: Result) -> None:

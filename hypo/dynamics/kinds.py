@@ -16,15 +16,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hypo.dynamics.knowledge.background import Background, make_background
 from hypo.dynamics.options import Options
 from hypo.dynamics.rows.columns import Columns, require_names, speed_name
 from hypo.dynamics.rows.lags import choose_lags
 from hypo.dynamics.rows.make import make_rows, make_weak_rows
 from hypo.dynamics.rows.rows import Rows, WeakRows
+from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
+from hypo.knowledge.knowledge import Knowledge
 
 # What a former value is called, after its state's name.
 BEFORE = "_before"
@@ -39,12 +42,14 @@ class Kind:
     Attributes:
         data, smoothed, options: what it was made for.
         delays: former values that laws may use, for each range with the one or two likeliest lags of a first look.
+        background: what is known; None: nothing.
     """
 
     data: Trajectories
     smoothed: Smoothed
     options: Options
     delays: tuple[Delay, ...] = ()
+    background: Background | None = None
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -53,15 +58,23 @@ class Kind:
 
     @property
     def known(self) -> dict[int, Expression]:
-        """By number of the state, equations that are known: a position changes by its speed."""
+        """By number of the state, equations that are known: a position changes by its speed, others by what is stated."""
         d = len(self.data.states)
-        return {k: Expression.variable(name) for k, name in enumerate(self.states[d:])}
+        out = {k: Expression.variable(name) for k, name in enumerate(self.states[d:])}
+        whole = self.background.whole if self.background is not None else {}
+        out |= {self.first + k: whole[name] for k, name in enumerate(self.data.states) if name in whole}
+        return out
+
+    @property
+    def first(self) -> int:
+        """The number of the equation of the first measured state."""
+        return len(self.states) - len(self.data.states)
 
     @property
     def sought(self) -> tuple[int, ...]:
-        """Numbers of the states whose equations are sought, by measured state."""
-        d = len(self.data.states)
-        return tuple(range(len(self.states) - d, len(self.states)))
+        """Numbers of the states whose equations are sought."""
+        known = self.known
+        return tuple(k for k in range(self.first, len(self.states)) if k not in known)
 
     @property
     def columns(self) -> Columns:
@@ -71,14 +84,13 @@ class Kind:
     @property
     def pattern(self) -> System:
         """A system with 0 for every equation that is sought."""
-        return self.system([Expression.constant(0.0) for _ in self.data.states])
+        return self.system([Expression.constant(0.0) for _ in self.sought])
 
     def system(self, sought: Sequence[Expression], shared: tuple[int, ...] | None = None) -> System:
-        """The system with these right-hand sides, one for each measured state."""
-        known = self.known
-        equations = tuple(known[k] for k in range(len(known))) + tuple(sought)
+        """The system with these right-hand sides, one for each equation that is sought."""
+        laws = {**self.known, **dict(zip(self.sought, sought, strict=True))}
         return System(
-            equations,
+            tuple(laws[k] for k in range(len(self.states))),
             self.states,
             len(self.data.states),
             self.data.actions,
@@ -97,17 +109,30 @@ class Kind:
         """Weak rows for the same equation."""
         return make_weak_rows(self.data, self.smoothed, self.options, k, self.delays)
 
-    def with_lags(self, lags: Sequence[float]) -> Kind:
-        """The same kind with other lags of its delays."""
-        delays = tuple(replace(d, lag=float(lag)) for d, lag in zip(self.delays, lags, strict=True))
-        return replace(self, delays=delays)
+    def effective_rows(self, k: int) -> int:
+        """Independent rows for the equation of measured state ``k`` in all runs: of a next value, all steps."""
+        if self.options.discrete:
+            return len(self.rows(k).target)
+        return sum(len(effective_rows(paths[k], self.options.order)) for paths in self.smoothed.paths)
+
+    def lag_bounds(self, delay: Delay) -> tuple[float, float]:
+        """The least and the largest lag that a delay may have."""
+        ranges = [(x.least, x.most) for x in self.options.delays if x.state == delay.state]
+        return min(least for least, _ in ranges), max(most for _, most in ranges)
 
 
-def make_kind(data: Trajectories, smoothed: Smoothed, options: Options) -> Kind:
+def make_kind(data: Trajectories, smoothed: Smoothed, options: Options, knowledge: Knowledge | None = None) -> Kind:
     """The kind of law that ``options`` ask for, with first lags chosen by the data.
 
-    Raises ValueError where a name that a kind gives to a column is one of the table's.
+    Raises ValueError where a name that a kind gives to a column is one of the table's, and KnowledgeError where what is known
+    names what is no column.
     """
+    kind = _with_lags(data, smoothed, options)
+    return replace(kind, background=make_background(knowledge, kind.columns))
+
+
+def _with_lags(data: Trajectories, smoothed: Smoothed, options: Options) -> Kind:
+    """The kind, with first lags of its delays."""
     kind = Kind(data, smoothed, options)
     taken = (*kind.columns.names, data.time)
     require_names(kind.columns.names)

@@ -94,7 +94,7 @@ class MotionKnowledge:
                 seen.append((("dynamics", key, state), find(state, states, "state")))
                 seen += [(("dynamics", key, state), find(name, columns, "column")) for name in names]
         for key in ("conserved", "decreasing"):
-            among = (*states, *constants)
+            among = (*(c for c in columns if c not in actions), *constants)
             seen += [
                 (("dynamics", key), find(v, among, "state")) for text in getattr(self, key) for v in names_of(text)
             ]

@@ -12,6 +12,7 @@ from hypo.cli import dynamics as command
 from hypo.dynamics import fit
 from hypo.dynamics.discovery import discover as discovery
 from hypo.errors import InputError
+from hypo.expression.program import Program
 from tests.cli.command_line import Cli, write_csv
 from tests.dynamics.report.models import pendulum, spring
 
@@ -23,7 +24,7 @@ def springs(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
     """A table of a spring; the discovery finds its laws at once."""
     model = spring()
     states = model.data.runs[0].states
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     return str(write_csv(Path("spring.csv"), "t [s],x [m],v [m/s]", T, *states.T))
 
 
@@ -81,7 +82,7 @@ def test_models_of_other_data_are_kept(cli: Cli, springs: str, monkeypatch: pyte
     cli("dynamics", springs, "--quiet")
     assert cli("dynamics", springs, "--quiet")[2] == ""
     model = pendulum()
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     code, _, err = cli("dynamics", springs, "--quiet")
     assert (code, err) == (
         0,
@@ -94,7 +95,7 @@ def test_models_of_other_data_are_kept(cli: Cli, springs: str, monkeypatch: pyte
 def test_a_named_folder_is_not_overwritten(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("dynamics", springs, "--quiet", "--out", "m")
     model = pendulum()
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     code, out, err = cli("dynamics", springs, "--quiet", "--out", "m")
     assert code == 4
     assert out.startswith("d²x/dt² = ")
@@ -214,6 +215,14 @@ def test_events(cli: Cli) -> None:
     assert wall[1] != free
 
 
+def test_a_model_is_shown_again(cli: Cli, springs: str) -> None:
+    out = cli("dynamics", springs, "--out", "m")[1]
+    assert cli("show", "m") == (0, out.partition("\nWritten to")[0], "")
+    code, shown, err = cli("show", "m", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(shown)["equations"] == json.loads(Path("m/dynamics.json").read_text())["equations"]
+
+
 def test_stopping_is_no_bug(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise InputError("the laws are not there")
@@ -224,7 +233,7 @@ def test_stopping_is_no_bug(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 def test_a_pendulum_from_a_table_to_the_laws(cli: Cli) -> None:
-    """Angles and speeds with noise of .01; both laws in form, constants within four standard errors, or .5 %."""
+    """Angles and speeds with noise of .01: both rates right to 1 %, and a sine."""
     out = solve_ivp(
         lambda t, x: [x[1], -9.81 * np.sin(x[0]) - 0.3 * x[1]],
         (0, 8),
@@ -239,13 +248,15 @@ def test_a_pendulum_from_a_table_to_the_laws(cli: Cli) -> None:
     )
     assert (code, err) == (0, "")
     content = json.loads(text)
-    assert content["equations"]["theta"]["pretty"] == "omega"
-    law = content["equations"]["omega"]
-    assert sorted(law["expression"].replace("sin(theta)", "S").count(s) for s in ("S", "omega")) == [1, 1]
-    found = sorted((-abs(c["value"]), c["std"], c["unit"]) for c in law["constants"])
-    for (value, std, unit), (true, own) in zip(found, [(-9.81, "1/s^2"), (-0.3, "1/s")], strict=True):
-        assert abs(value - true) < max(4 * std, 0.005 * abs(true))
-        assert unit == own
+    names = ("theta", "omega")
+    X = np.random.default_rng(2).uniform(-1.0, 1.0, (2, 50)) * [[1.2], [3.5]]
+    true = {"theta": X[1], "omega": -9.81 * np.sin(X[0]) - 0.3 * X[1]}
+    for state, rate in true.items():
+        law = content["equations"][state]
+        found = Program.of(hypo.parse(law["expression"], variables=names), names).value(X)
+        assert np.sqrt(np.mean((found - rate) ** 2)) < 0.01 * np.std(rate)
+        assert all(c["unit"] in ("1", "1/s", "1/s^2") for c in law["constants"])
+    assert "sin(theta)" in law["pretty"]
     assert content["r2"]["given_start"]["total"] > 0.99
     code, out_, err = cli("rollout", "hypo-out/pendulum-dynamics", "--start", "theta=0.5,omega=0", "--until", "10")
     assert (code, err) == (0, "")

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,23 +21,26 @@ from hypo.dynamics.discovery.alone import Alone, columns_along
 from hypo.dynamics.discovery.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.judge import Judge, merged
+from hypo.dynamics.discovery.lags import fit_lags
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.refine import refine
 from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
-from hypo.dynamics.rows.columns import Columns, speed_name
-from hypo.dynamics.rows.make import make_rows
-from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
-from hypo.dynamics.system import Delay, System
+from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
 from hypo.interrupts import during_a_fit, has_come, hold, release
+from hypo.knowledge.knowledge import Knowledge
 
+# Shares of the time left in which lags are found, by a search of its own, and fitted.
+FINDING_LAGS = 0.4
+FITTING_LAGS = 0.3
 # Seconds of the search for one equation, and the share of the time limit that all of them have at most.
 SECONDS_OF_SEARCH = 3.0
 PROPOSING = 0.4
@@ -49,6 +52,8 @@ LEAST_ALONE = 10
 # Systems fitted at most, and those among them that combinations may have.
 MOST_FITS = 200
 COMBINATIONS = 120
+# Best systems of which laws that follow from others are tried.
+FOLLOWED = 10
 # Systems with less weight are left out.
 LEAST_WEIGHT = 1e-6
 # Systems that are fitted to the end, and the nats behind the best within which they are.
@@ -56,9 +61,7 @@ FINISHED = 5
 NEAR = 8.0
 
 
-def discover(
-    data: Trajectories, options: Options | None = None, violation: Callable[[System], float] | None = None
-) -> Discovered:
+def discover(data: Trajectories, options: Options | None = None, knowledge: Knowledge | None = None) -> Discovered:
     """The likeliest systems, with weights.
 
     An interrupt, or the end of ``options.time_limit``, ends the search: what was found by then is returned.
@@ -66,14 +69,15 @@ def discover(
     Args:
         data: runs.
         options: settings; None: their defaults.
-        violation: nats by which a system offends against what is known; None: nothing is known.
+        knowledge: what is known of the laws; None: nothing.
 
     Raises:
         DataError: no candidate can be followed along the data.
+        KnowledgeError: what is known does not fit the columns.
     """
     options = options or Options()
     began = now()
-    work = _Work(data, options, Clock(began + options.time_limit), violation)
+    work = _Work(data, options, Clock(began + options.time_limit), knowledge)
     with during_a_fit():
         try:
             release()
@@ -89,34 +93,64 @@ def discover(
 class _Work:
     """One discovery, which can be asked at any moment for what it has."""
 
-    def __init__(
-        self, data: Trajectories, options: Options, clock: Clock, violation: Callable[[System], float] | None
-    ) -> None:
-        self.data, self.options, self.clock, self.violation = data, options, clock, violation
+    def __init__(self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None) -> None:
+        self.data, self.options, self.clock = data, options, clock
         self.judge: Judge | None = None
         self.smoothed = smooth_all(data)
-        self.pattern, self.sought = make_pattern(data, options)
-        self.columns = Columns(data, self.smoothed, options, self.pattern.delays)
-        order = 2 if options.order == 2 else 1
-        self.rows = tuple(
-            sum(len(effective_rows(paths[k], order)) for paths in self.smoothed.paths) for k in range(len(data.states))
-        )
+        self.kind = make_kind(data, self.smoothed, options, knowledge)
+        self._take(self.kind)
+
+    def _take(self, kind: Kind) -> None:
+        """Search for laws of this kind from now on."""
+        self.kind = kind
+        self.pattern, self.sought, self.columns = kind.pattern, kind.sought, kind.columns
+        self.rows = tuple(kind.effective_rows(k) for k in range(len(self.data.states)))
 
     def run(self) -> None:
+        if self.pattern.delays:
+            self._find_lags()
+        self._search()
+        self._finish()
+
+    def _find_lags(self) -> None:
+        """A first search with lags that smoothed paths gave; those of its best system, fitted, are kept from then on."""
+        whole, self.clock = self.clock, Clock(now() + FINDING_LAGS * self.clock.left)
+        self._search()
+        assert self.judge is not None
+        first = self.judge.ranked()
+        self.clock = Clock(now() + FITTING_LAGS * whole.left)
+        if first and not has_come():
+            fitted = fit_lags(first[0].fitted, lambda s: self._fit(s, math.inf), self.kind.lag_bounds)
+            if fitted.system.delays:
+                self._take(replace(self.kind, delays=fitted.system.delays))
+        self.clock = whole
+
+    def _search(self) -> None:
+        """Candidates, their combinations and what is near the best of these; all of it is in ``judge``."""
         rows = float(np.mean(self.rows))
-        scorer = Scorer(columns_along(self.columns), self.sought, rows, self.violation)
+        background = self.kind.background
+        violation = None if background is None else background.violation
+        scorer = Scorer(columns_along(self.columns), self.sought, rows, violation)
         self.judge = judge = Judge(self._fit, scorer, self.clock, COMBINATIONS)
-        candidates = [self._candidates(k) for k in range(len(self.sought))]
-        if len(self.sought) == 1:
+        measured = [k - self.kind.first for k in self.sought]
+        candidates = [self._candidates(k) for k in measured]
+        if not self.sought:
+            judge.judge(self.pattern)
+        elif len(self.sought) == 1:
             k = self.sought[0]
             for e in candidates[0]:
                 judge.judge(self._with_equation(k, e))
         else:
-            lists = [self._alone(k, each, rows) for k, each in enumerate(candidates)]
+            lists = [self._alone(k, each, rows) for k, each in zip(measured, candidates, strict=True)]
             combine(judge, self.pattern, self.sought, lists)
         judge.most = MOST_FITS
-        refine(judge, self.sought, self.data, self.columns)
-        self._finish()
+        if background is not None:
+            for j in judge.ranked()[:FOLLOWED]:
+                for system in background.follow(j.fitted.system):
+                    judge.judge(system)
+        templates = background.motion.templates if background is not None else {}
+        free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
+        refine(judge, free, self.data, self.columns)
 
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)
@@ -128,10 +162,12 @@ class _Work:
     def _candidates(self, k: int) -> list[Expression]:
         """Candidates for the equation of measured state k, as sums, each form once."""
         options, d = self.options, len(self.sought)
+        background = self.kind.background
+        known = None if background is None else background.of_equation(self.data.states[k])
         seconds = min(SECONDS_OF_SEARCH, PROPOSING * options.time_limit / d)
         if has_come() or self.clock.expired:
             return [self._linear(k)]
-        found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays)
+        found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays, known)
         distinct: dict[str, Expression] = {}
         for c in found:
             e = written(c.expression)
@@ -140,7 +176,7 @@ class _Work:
 
     def _linear(self, k: int) -> Expression:
         """A plane through the smoothed rates, where there is no time for more."""
-        rows = make_rows(self.data, self.smoothed, self.options, k, self.pattern.delays)
+        rows = self.kind.rows(k)
         A = np.column_stack([rows.X, np.ones(len(rows.X))])
         c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
         out = Expression.constant(float(c[-1]), free=True)
@@ -183,21 +219,3 @@ class _Work:
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         remarks = make_remarks(systems, self.columns)
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds)
-
-
-def make_pattern(data: Trajectories, options: Options) -> tuple[System, tuple[int, ...]]:
-    """A system of the kind that is sought, with 0 for each unknown equation, and the numbers of these."""
-    d = len(data.states)
-    zero = Expression.constant(0.0)
-    delays = tuple(Delay(f"{x.state}_before", x.state, 0.5 * (x.least + x.most)) for x in options.delays)
-    time = data.time if options.use_time else None
-    if options.order == 2:
-        speeds = tuple(speed_name(name) for name in data.states)
-        equations = (*(Expression.variable(name) for name in speeds), *(zero for _ in range(d)))
-        system = System(
-            equations, (*data.states, *speeds), d, data.actions, time, delays, options.discrete, options.hold
-        )
-        return system, tuple(range(d, 2 * d))
-    equations = tuple(zero for _ in range(d))
-    system = System(equations, data.states, None, data.actions, time, delays, options.discrete, options.hold)
-    return system, tuple(range(d))

@@ -12,6 +12,7 @@ from hypo.dynamics.knowledge.equation import NOTHING, knowledge_of_equation, kno
 from hypo.dynamics.knowledge.rules import SystemRules
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
+from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.knowledge.claims.claim import Verdict
 from hypo.knowledge.knowledge import Knowledge
@@ -28,7 +29,7 @@ class Background:
     Attributes:
         knowledge: the file.
         columns: names that laws may use.
-        states: all states.
+        states: the measured states, whose laws are the last equations of a system.
         ranges: by column, the domain of rules.
     """
 
@@ -72,19 +73,19 @@ class Background:
 
     def violation(self, system: System) -> float:
         """Nats: λ times the violations of all rules; infinite where a law is not admissible."""
-        if not all(self.is_admissible(s, e) for s, e in zip(system.states, system.equations, strict=True)):
+        laws = dict(zip(self.states, system.equations[-len(self.states) :], strict=True))
+        if not all(self.is_admissible(state, e) for state, e in laws.items()):
             return math.inf
-        priors = math.fsum(
-            self.knowledge.prior_cost(e)
-            for s, e in zip(system.states, system.equations, strict=True)
-            if s not in self.whole
-        )
+        priors = math.fsum(self.knowledge.prior_cost(e) for state, e in laws.items() if state not in self.whole)
         return priors + LAMBDA * self.rules.violation(system)
 
     def follow(self, system: System) -> Iterator[System]:
         """The same system with one law replaced by what follows from the others."""
+        sought = dict(zip(system.states[-len(self.states) :], self.states, strict=True))
         for how in find_derivations(self.motion, system.states, self.constants):
-            if how.state not in self.whole and (found := derive(system, how)) is not system:
+            if sought.get(how.state, how.state) in self.whole or how.state not in sought:
+                continue
+            if (found := derive(system, how)) is not system:
                 yield found
 
     def verdicts(self, system: System) -> list[tuple[str, Verdict]]:
@@ -92,14 +93,20 @@ class Background:
         return self.rules.verdicts(system)
 
 
-def make_background(knowledge: Knowledge | None, columns: Columns, states: tuple[str, ...]) -> Background | None:
+def make_background(knowledge: Knowledge | None, columns: Columns) -> Background | None:
     """What is known, held against the columns; None where nothing is.
 
     Raises KnowledgeError where it names what is no column.
     """
     if knowledge is None:
         return None
+    states = columns.data.states
     require_names(knowledge, states, columns.data.actions, columns.names)
+    if columns.options.order == 2 and knowledge.dynamics and knowledge.dynamics.positive:
+        raise KnowledgeError(
+            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
+            "negative; leave it out at order 2"
+        )
     ranges = {}
     for j, name in enumerate(columns.names):
         known = [columns.at(r, run.time)[0][:, j] for r, run in enumerate(columns.data.runs)]

@@ -6,13 +6,14 @@ x and y change places     f_y(x, y, …) = f_x(y, x, …)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import numpy as np
 
+from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.system import System
 from hypo.expression.algebra.simplify import simplify
 from hypo.expression.analysis.derivative import derivative
@@ -42,8 +43,15 @@ def find_derivations(
             parts = tuple((-c / own, other) for other, c in (factors or {}).items() if other != state)
             out.append(Derivation(state, parts, {}))
     for a, b in motion.exchange:
-        out += [Derivation(x, ((1.0, y),), {a: b, b: a}) for x, y in ((a, b), (b, a))]
+        swap = swapped(a, b, states)
+        out += [Derivation(x, ((1.0, y),), swap) for x, y in swap.items()]
     return out
+
+
+def swapped(a: str, b: str, states: Collection[str]) -> dict[str, str]:
+    """What two states that change places are called after it, their hidden speeds with them."""
+    pairs = [(a, b), (speed_name(a), speed_name(b))]
+    return {x: y for pair in pairs for x, y in (pair, pair[::-1]) if x in states}
 
 
 def derive(system: System, derivation: Derivation) -> System:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
+from hypo.dynamics.knowledge.derived import swapped
 from hypo.dynamics.system import System
 from hypo.expression.algebra.simplify import simplify
 from hypo.expression.analysis.derivative import derivative
@@ -78,8 +79,8 @@ class SystemRules:
             claim = Comparison(simplify(_sum(self.changes(text, system))), "<=", ZERO)
             yield SystemRule(f"{text} never grows", (claim,), Domain(self.ranges))
         for a, b in self.motion.exchange:
-            swap = {a: Expression.variable(b), b: Expression.variable(a)}
-            other = {a: b, b: a}
+            other = swapped(a, b, system.states)
+            swap = {x: Expression.variable(y) for x, y in other.items()}
             claims = tuple(
                 Comparison(e, "==", f[other.get(state, state)].substitute(swap)) for state, e in f.items() if state != b
             )

@@ -33,8 +33,10 @@ SAME = 1e-5
 MOST_POINTS = 12
 # Real parts below this share of the largest eigenvalue are 0.
 NEUTRAL = 1e-6
-# A cycle is sought for so many durations of the data, in so many steps.
-CYCLE_DURATIONS, CYCLE_STEPS = 20.0, 8000
+# A cycle is sought for so many durations of the data.
+CYCLE_DURATIONS = 20.0
+# Moments in that time.
+CYCLE_STEPS = 8000
 # Turns of a cycle whose lengths agree to this share make a period.
 STEADY = 1e-3
 # Steps of the integrator for that.
@@ -71,7 +73,7 @@ class FixedPoint:
 
 @dataclass(frozen=True)
 class Cycle:
-    """What the data run to if left alone, where it repeats itself: its period, and the range of each state."""
+    """The orbit that the data run to if left alone, where it repeats itself: its period, and the range of each state."""
 
     period: float
     ranges: dict[str, tuple[float, float]]

@@ -1,5 +1,5 @@
-"""Names of the constants of a system, as users see them and give them back: their own, else ``c1``, ``c2``, … in the order of the
-equations; one that equations share has one name."""
+"""Names of the constants of a system, as users see them and give them back: their own, else ``c1``, ``c2``, … in the order of
+the equations; one that equations share has one name."""
 
 from __future__ import annotations
 

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypo.dynamics.model import file
-from hypo.dynamics.model import rollout as rolling
-from hypo.dynamics.model.bands import Rollout
+from hypo.dynamics.model.counterfactual import Counterfactual, find_counterfactual
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.fixed_points import Portrait, find_fixed_points
+from hypo.dynamics.model.graph import Graph, make_graph
 from hypo.dynamics.model.invariants.invariants import Invariant, find_invariants
+from hypo.dynamics.model.rollouts import rollout as rolling
+from hypo.dynamics.model.rollouts.bands import Rollout
+from hypo.dynamics.model.saving import file
+from hypo.dynamics.model.score import Score, score_runs
+from hypo.dynamics.model.step import Step, take_step
+from hypo.dynamics.model.suggest import Limits, Suggestion, suggest_experiments
+from hypo.dynamics.reading import Roles, read_trajectories
+from hypo.dynamics.trajectories import Trajectories
+from hypo.expression.printing import shortened
 
 Values = NDArray[np.float64]
 
@@ -26,13 +34,27 @@ class WorldModel(ModelFields):
     ``WorldModel.fit(data, time="t", state=["x", "v"])`` finds one.
     """
 
+    def __repr__(self) -> str:
+        laws = "; ".join(f"{state}: {e.pretty()}" for state, e in self.equations.items())
+        return f"<WorldModel {shortened(laws)}; {len(self.systems)} system{'s' * (len(self.systems) != 1)}>"
+
+    def __str__(self) -> str:
+        return _introduced.describe(self)
+
+    def _repr_html_(self) -> str:
+        return _introduced.draw_page(self)
+
     @classmethod
     def fit(cls, data: Any, **settings: Any) -> WorldModel:
         """A model of trajectories; the same as :func:`hypo.fit_dynamics`, whose arguments it takes."""
         return _introduced.fit(data, **settings)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the model to a folder: ``model.json`` and its data; the path of the former. Raises InputError where it cannot."""
+        """Write the model to a folder, ``model.json`` and its data; the path of the former.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
         return file.save(self, folder)
 
     @classmethod
@@ -55,7 +77,7 @@ class WorldModel(ModelFields):
 
         Args:
             start: each state by name, exact, or as ``(value, error)``; None: the fitted start of the first run.
-            actions: inputs: (n_time, n_action), by name, a frame, or a function of time; None with a recorded start: as recorded.
+            actions: inputs, (n_time, n_action), by name, a frame, or a function of time; None: those recorded with the run.
             until: the end; it begins where the data begin.
             times: or all moments, the first of which is that of the start.
             n_samples: trajectories.
@@ -94,6 +116,88 @@ class WorldModel(ModelFields):
         """States (n_time, n_state) of the likeliest system with its fitted constants; see :meth:`rollout`."""
         return np.asarray(self.rollout(start, actions, until=until, times=times, n_samples=1).centres[0])
 
+    def step(
+        self, state: rolling.Start, action: Mapping[str, float] | None = None, *, duration: float | None = None
+    ) -> Step:
+        """The state one step later, for a constant input.
+
+        Args:
+            state: each state by name, exact, or as ``(value, error)``.
+            action: inputs by name.
+            duration: of the step; by default the usual time between rows of the data.
+
+        Raises:
+            InputError: a state, an input or the duration is missing or wrong.
+        """
+        return take_step(self, state, action, duration)
+
+    def score(self, data: Any, *, group: Any = None) -> Score:
+        """How well the model predicts other runs, from their first samples.
+
+        Args:
+            data: a file, frame or arrays with the columns of the fit, or trajectories.
+            group: the column that tells runs apart.
+
+        Raises:
+            DataError: columns are missing, or the data cannot be used.
+        """
+        measured = self.states[: self.system.n_measured]
+        roles = Roles(self.data.time, list(measured), list(self.actions), group)
+        return score_runs(self, read_trajectories(data, roles, discrete=self.system.is_discrete))
+
+    def counterfactual(
+        self,
+        trajectory: str | int | Trajectories = 0,
+        actions: Any = None,
+        *,
+        do: Mapping[str, Any] | None = None,
+        n_samples: int = 100,
+        seed: int = 0,
+    ) -> Counterfactual:
+        """A recorded run, with its own start and errors, as it would have been with other inputs or another law.
+
+        Args:
+            trajectory: a run of the data by name or number, or new trajectories of one run.
+            actions: inputs instead of the recorded ones, as :meth:`rollout` takes them.
+            do: parts of the law that are set: ``{"k": 0}`` a constant, ``{"x": "-0.1*x"}`` a law, ``{"u": 0}`` an input.
+            n_samples: trajectories.
+            seed: of the draws.
+
+        Raises:
+            InputError: nothing is changed, or a name or number is wrong.
+        """
+        return find_counterfactual(self, trajectory, actions, do, n_samples, seed)
+
+    def suggest(
+        self,
+        start_range: Mapping[str, tuple[float, float]] | None = None,
+        action_range: Mapping[str, tuple[float, float]] | None = None,
+        *,
+        until: float | None = None,
+        n: int = 5,
+        limits: Mapping[str, tuple[float, float]] | None = None,
+        seed: int = 0,
+    ) -> tuple[Suggestion, ...]:
+        """The next experiments: starts and courses of inputs that tell rival systems apart, or determine constants.
+
+        Args:
+            start_range: by state, where experiments may begin; by default the box of the data.
+            action_range: by input, its limits; by default those of the data.
+            until: how long; by default as long as the longest run.
+            n: experiments, each chosen with the ones before it done.
+            limits: by state, the range that no likely system may leave on the way.
+            seed: of the search.
+
+        Raises:
+            InputError: a name or range is wrong, or no experiment keeps within the limits.
+        """
+        limits_ = Limits.of(self, start_range, action_range, until, limits)
+        return suggest_experiments(self, limits_, n, seed)
+
+    def graph(self) -> Graph:
+        """Which variables drive which, with the weight of the systems in which they do."""
+        return make_graph(self)
+
     def invariants(self, seed: int = 0) -> tuple[Invariant, ...]:
         """Quantities that the likeliest system keeps, or can only lose."""
         return find_invariants(self, seed)
@@ -104,12 +208,19 @@ class WorldModel(ModelFields):
 
 
 class _Introduced:
-    """What fits models. It stands above them and makes them: it introduces itself (:func:`fit_by`)."""
+    """The function that fits models. It stands above them and makes them: it introduces itself (:func:`fit_by`)."""
 
     fit: Callable[..., WorldModel]
+    describe: Callable[[WorldModel], str] = staticmethod(repr)
+    draw_page: Callable[[WorldModel], str] = staticmethod(repr)
 
 
 _introduced = _Introduced()
+
+
+def shown_by(text: Callable[[WorldModel], str], page: Callable[[WorldModel], str]) -> None:
+    """Let models be printed by ``text``, and shown in notebooks by ``page``, which gives HTML."""
+    _introduced.describe, _introduced.draw_page = text, page
 
 
 def fit_by(function: Callable[..., WorldModel]) -> None:

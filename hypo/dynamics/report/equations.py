@@ -23,6 +23,9 @@ from hypo.report.units import write_powers, write_unit
 from hypo.search.table_units import UnitNames
 from hypo.units import parse_unit, split_unit
 
+# A standard error of so many times a constant leaves it open.
+LOOSE = 100.0
+
 
 @dataclass(frozen=True)
 class Law:
@@ -52,12 +55,12 @@ class Law:
 
     def text(self, digits: int = 4) -> str:
         """``dx/dt = 0.79*x - 0.0106*x**2``."""
-        return f"{self.left} = {self._rename(self.expression.pretty(digits))}"
+        return f"{self.left} = {rename(self.expression.pretty(digits), self.columns)}"
 
     @property
     def lettered_text(self) -> str:
         """``dx/dt = c1*x - c2*x**2``."""
-        return f"{self.left} = {self._rename(self.lettered.pretty())}"
+        return f"{self.left} = {rename(self.lettered.pretty(), self.columns)}"
 
     @property
     def latex(self) -> str:
@@ -68,8 +71,10 @@ class Law:
         left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
         return f"{left} = {self.expression.latex()}"
 
-    def _rename(self, text: str) -> str:
-        return re.sub(r"[^\W\d]\w*", lambda found: self.columns.get(found[0], found[0]), text)
+
+def rename(text: str, names: Mapping[str, str]) -> str:
+    """``text`` with other names."""
+    return re.sub(r"[^\W\d]\w*", lambda found: names.get(found[0], found[0]), text)
 
 
 def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
@@ -125,11 +130,17 @@ def name_speeds(system: System, time: str) -> dict[str, str]:
 
 def _name_columns(system: System, time: str) -> dict[str, str]:
     """Names of columns in a text: ``x[n]``, and ``x(t - 1.25)`` for former values."""
-    out = {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
+    if not system.is_discrete:
+        return name_delays(system, time)
+    now = {name: f"{name}[n]" for name in (*system.states, *system.actions)}
+    return now | name_delays(system, time)
+
+
+def name_delays(system: System, time: str) -> dict[str, str]:
+    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``."""
     if system.is_discrete:
-        out |= {name: f"{name}[n]" for name in (*system.states, *system.actions)}
-        out |= {d.column: f"{d.state}[n-{format_number(d.lag)}]" for d in system.delays}
-    return out
+        return {d.column: f"{d.state}[n-{format_number(d.lag)}]" for d in system.delays}
+    return {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
 
 
 # --- constants ----------------------------------------------------------------------------------------------------
@@ -168,7 +179,7 @@ def _list_constants(
         seen.add(leaf.parameter)
         value, unit = float(system.parameters[leaf.parameter]), texts[leaf.slot]
         variance = float(fitted.covariance[leaf.parameter, leaf.parameter])
-        if not (math.isfinite(variance) and variance > 0):
+        if not 0 < variance < (LOOSE * abs(value)) ** 2:
             yield ConstantRow(names[leaf.parameter], value, unit)
             continue
         std = math.sqrt(variance)

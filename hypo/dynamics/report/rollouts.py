@@ -6,17 +6,20 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.score import read_start
 from hypo.data import read_table
-from hypo.dynamics.model.bands import Rollout
-from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError, InputError
 from hypo.result.file import jsonable
+
+if TYPE_CHECKING:
+    from hypo.dynamics.model.rollouts.bands import Rollout
+    from hypo.dynamics.model.world_model import WorldModel
 
 SCHEMA = "hypo-rollout/1"
 

@@ -8,11 +8,13 @@ from typing import IO
 
 import numpy as np
 
+from hypo.data.headers import join_words
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.names import name_parameters
 from hypo.dynamics.report.agreement import Agreement, measure_agreement
-from hypo.dynamics.report.equations import Law, describe_laws, name_speeds
+from hypo.dynamics.report.equations import LOOSE, Law, describe_laws, name_delays, name_speeds, rename
+from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.posterior.laplace import correlated
 from hypo.report.console import as_text, print_table
 from hypo.report.constants import ConstantRow, describe_undetermined
@@ -25,8 +27,6 @@ from hypo.report.tables import make_constants_table
 SHOWN = 0.99
 # The most systems in the table of rivals.
 LINES = 6
-# A standard error of so many times a constant leaves it open.
-LOOSE = 100.0
 # R² from the given start below that from the fitted one by more than this is worth a remark.
 APART = 0.05
 
@@ -104,8 +104,28 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
             "From the given start the laws follow the data worse than from the fitted one: the start is sensitive, or a "
             "fitted start makes up for what the laws lack."
         )
-    for line in (*model.remarks, *model.data.notes):
+    former = name_delays(model.system, model.data.time)
+    for line in model.remarks:
+        # A name at the beginning stays as it is.
+        is_name = line.partition(" ")[0].strip(":,") in model.system.columns
+        yield f"{line.rstrip('.')}." if is_name else as_sentence(rename(line, former))
+    for line in model.data.notes:
         yield as_sentence(line)
+
+
+def make_rules_table(model: ModelFields) -> TextTable | None:
+    """The rules of the knowledge and how the laws fare; None where there are none."""
+    rows = model.settings.get("rules") or ()
+    if not rows:
+        return None
+    table = TextTable()
+    table.add_column("rule", wraps=True)
+    table.add_column("the laws")
+    for row in rows:
+        broken = f"break it by {format_number(row['violation'])}"
+        held = f"hold at {row['points']} points"
+        table.add_row(row["rule"], {PROVED: "proved", REFUTED: broken}.get(row["level"], held))
+    return table
 
 
 def find_undetermined(fitted: Calibrated) -> list[str]:
@@ -113,13 +133,15 @@ def find_undetermined(fitted: Calibrated) -> list[str]:
     names, covariance = name_parameters(fitted.system), np.asarray(fitted.covariance)
     std = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     open_ = ~np.isfinite(std) | (std > LOOSE * np.abs(fitted.system.parameters))
-    groups: list[set[int]] = [{int(i)} for i in np.flatnonzero(open_)]
+    groups: list[set[int]] = []
     fixed = np.flatnonzero(~open_ & (std > 0))
     for i, j in correlated(covariance[np.ix_(fixed, fixed)]):
         pair = {int(fixed[i]), int(fixed[j])}
         joined = [g for g in groups if g & pair]
         groups = [g for g in groups if not g & pair] + [pair.union(*joined)]
-    return describe_undetermined(names, covariance, [sorted(g) for g in sorted(groups, key=min)])
+    together = describe_undetermined(names, covariance, [sorted(g) for g in sorted(groups, key=min)])
+    alone = [names[i] for i in np.flatnonzero(open_)]
+    return [*together, *([f"The data hardly determine {join_words(alone)}."] if alone else [])]
 
 
 def print_report(model: ModelFields, stream: IO[str]) -> None:
@@ -141,6 +163,19 @@ def write_report(model: ModelFields) -> str:
     return "\n\n".join(filter(None, parts))
 
 
+def write_html(model: ModelFields) -> str:
+    """The same for notebooks, laws as mathematics."""
+    from hypo.report.display.html import write_page_of_laws
+
+    laws = describe_laws(model.best, model.data)
+    tables, remarks = _make_parts(model)
+    return write_page_of_laws(
+        [(law.latex, law.lettered_text if law.constants else law.text()) for law in laws],
+        [t for t in tables if isinstance(t, TextTable)],
+        remarks,
+    )
+
+
 def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
     laws = describe_laws(model.best, model.data)
     fitted, given = measure_agreement(model.best, model.data)
@@ -153,7 +188,5 @@ def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
         tables.append("\n".join(fill(line, width, INDENT) for line in lettered))
         tables.append(make_constants_table(constants))
     tables.append(make_states_table(model, fitted, given))
-    rivals = make_rivals_table(model)
-    if rivals is not None:
-        tables.append(rivals)
+    tables += [table for table in (make_rivals_table(model), make_rules_table(model)) if table is not None]
     return tables, list(write_remarks(model, fitted, given))

@@ -15,7 +15,7 @@ def inputs_at(run: Run, hold: str, time: Values) -> Values:
     """Inputs (m, n_action) of a run at any times (m,).
 
     Args:
-        hold: ``"zero"`` keeps the last recorded value, ``"linear"`` connects them, ``"spline"`` by a natural cubic spline.
+        hold: ``"zero"`` keeps the last recorded value, ``"linear"`` connects them, ``"spline"`` by a cubic spline.
             Before the first and after the last sample their values are kept.
     """
     if run.actions.shape[1] == 0:
@@ -27,5 +27,5 @@ def inputs_at(run: Run, hold: str, time: Values) -> Values:
     if hold == "zero":
         return np.asarray(values[np.searchsorted(moments, at, side="right") - 1])
     if hold == "spline" and len(moments) > 2:
-        return np.asarray(CubicSpline(moments, values, bc_type="natural")(at))
+        return np.asarray(CubicSpline(moments, values)(at))
     return np.column_stack([np.interp(at, moments, u) for u in values.T])

@@ -1,16 +1,19 @@
-"""First lags of delays: for each lag of a grid, how well a flexible function of the columns then explains the weak rows.
+"""First lags of delays: for each lag of a grid, how well a sum of few terms of the columns then explains the weak rows.
 
-The function is a sum of powers of each former value and of all products of two columns, by ridge regression; with m rows and
-residual sum of squares S a lag has ½ m log S nats. It is only a proposal: the lag is fitted along with the law.
+Terms are products of two columns and powers of former values, added one by one, each time the one that leaves the least; with m
+rows and the residual sum of squares S_k of k terms a lag has min_k (½ m log S_k + ½ k log m) nats. Few terms, since on a smooth
+path the present and a value shortly before tell the rate by themselves, to any accuracy that many terms want. It is only a
+proposal: the lag is fitted along with the law.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.rows.columns import Columns
@@ -26,10 +29,15 @@ Values = NDArray[np.float64]
 GRID = 25
 # Rounds in which each lag is chosen anew with the others held.
 ROUNDS = 2
+# Lags that are refined, and steps for each.
+REFINED = 2
+STEPS = 12
 # Powers of a former value; laws with delays rise and fall with it.
 POWERS = 6
-# Share of the mean square of columns that is added to it.
-RIDGE = 1e-6
+# Terms of a sum.
+MOST_TERMS = 6
+# Share of the square of a column below which nothing of it is left beside others.
+ALIKE = 1e-8
 
 
 def choose_lags(
@@ -47,19 +55,35 @@ def choose_lags(
     likely = list(grids)
     for _ in range(ROUNDS if len(delays) > 1 else 1):
         for i, grid in enumerate(grids):
-            nats = np.zeros(len(grid))
-            for n, lag in enumerate(grid):
+
+            def nats_of(lag: float, i: int = i) -> float:
                 delays[i] = replace(delays[i], lag=float(lag))
-                nats[n] = sum(_nats(Columns(data, smoothed, options, tuple(delays)), each) for each in rows)
-            likely[i] = grid[_valleys(nats)]
+                return sum(_nats(Columns(data, smoothed, options, tuple(delays)), each) for each in rows)
+
+            nats = np.array([nats_of(lag) for lag in grid])
+            likely[i] = _refined(grid, nats, options.discrete, nats_of)
             delays[i] = replace(delays[i], lag=float(likely[i][0]))
     return tuple(delays), tuple(likely)
+
+
+def _refined(grid: Values, nats: Values, is_discrete: bool, nats_of: Callable[[float], float]) -> Values:
+    """Lags likelier than their neighbours, likeliest first; the first few, which are used, to more digits than the grid's."""
+    order = _valleys(nats)
+    out = np.array(grid[order], float)
+    if is_discrete or len(grid) < 2:
+        return out
+    for n, at in enumerate(order[:REFINED]):
+        ends = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+        found = minimize_scalar(nats_of, bounds=ends, method="bounded", options={"maxiter": STEPS})
+        if found.fun < nats[at]:
+            out[n] = found.x
+    return out
 
 
 def _valleys(nats: Values) -> NDArray[np.int64]:
     """Places lower than both neighbours, lowest first."""
     around = np.concatenate([[np.inf], nats, [np.inf]])
-    low = np.flatnonzero((nats <= around[:-2]) & (nats <= around[2:]))
+    low: NDArray[np.int64] = np.flatnonzero((nats <= around[:-2]) & (nats <= around[2:]))
     return low[np.argsort(nats[low], kind="stable")]
 
 
@@ -67,7 +91,7 @@ def _grid(data: Trajectories, each: DelayRange, is_discrete: bool) -> Values:
     if not is_discrete:
         return np.linspace(each.least, each.most, GRID)
     step = float(np.median(np.concatenate([np.diff(np.unique(run.time)) for run in data.runs])))
-    counts = np.arange(max(1, np.ceil(each.least / step - 1e-9)), np.floor(each.most / step + 1e-9) + 1)
+    counts = np.arange(max(1.0, np.ceil(each.least / step - 1e-9)), np.floor(each.most / step + 1e-9) + 1.0)
     return np.asarray(counts * step) if len(counts) else np.array([each.most])
 
 
@@ -77,17 +101,36 @@ def _nats(columns: Columns, rows: WeakRows) -> float:
         return 0.0
     X = rows.X.copy()
     first = rows.columns.index(columns.delays[0].column)
-    for j, d in enumerate(columns.delays):
-        X[:, first + j] = lagged(columns, d, rows)
-    Z = (X - X.mean(0)) / np.where(X.std(0) > 0, X.std(0), 1.0)
+    for at, d in enumerate(columns.delays, first):
+        X[:, at] = lagged(columns, d, rows)
+    Z = X / np.maximum(np.sqrt(np.mean(X * X, axis=0)), 1e-300)
     i, j = np.triu_indices(Z.shape[1])
     late = Z[:, first : first + len(columns.delays)]
-    powers = [late[:, [c]] ** p for c in range(late.shape[1]) for p in range(3, POWERS + 1)]
-    A = rows.W @ np.hstack([np.ones((len(Z), 1)), Z, Z[:, i] * Z[:, j], *powers])
-    A = A / np.maximum(np.sqrt(np.mean(A * A, axis=0)), 1e-300)
-    gram = A.T @ A + RIDGE * len(A) * np.eye(A.shape[1])
-    residual = rows.target - A @ np.linalg.solve(gram, A.T @ rows.target)
-    return 0.5 * len(residual) * float(np.log(residual @ residual + 1e-300))
+    powers = [late**p for p in range(3, POWERS + 1)]
+    saturating = [late / (1 + late**p) for p in (1, 2, 4, 8)]
+    A = rows.W @ np.hstack([np.ones((len(Z), 1)), Z, Z[:, i] * Z[:, j], *powers, *saturating])
+    return _nats_of_few(A[:, np.isfinite(A).all(0)], rows.target)
+
+
+def _nats_of_few(A: Values, y: Values) -> float:
+    """min_k (½ m log S_k + ½ k log m) over sums of k of the columns A (m, p), added one by one."""
+    m = len(y)
+    left, residual = A.copy(), y.copy()
+    square = float(y @ y)
+    best = 0.5 * m * np.log(square + 1e-300)
+    size = np.sum(A * A, axis=0)
+    for k in range(1, min(MOST_TERMS, m - 1) + 1):
+        norm = np.sum(left * left, axis=0)
+        # What is left of a column that the others make up is rounding.
+        gain = np.where(norm > ALIKE * size, (residual @ left) ** 2 / np.maximum(norm, 1e-300), 0.0)
+        c = int(np.argmax(gain))
+        if gain[c] <= 0:
+            break
+        q = left[:, c] / np.sqrt(norm[c])
+        residual = residual - q * (q @ residual)
+        left = left - np.outer(q, q @ left)
+        best = min(best, 0.5 * m * np.log(float(residual @ residual) + 1e-12 * square) + 0.5 * k * np.log(m))
+    return float(best)
 
 
 def lagged(columns: Columns, delay: Delay, rows: WeakRows) -> Values:

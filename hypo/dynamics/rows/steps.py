@@ -1,9 +1,9 @@
 """Rows of discrete systems: pairs of neighbouring samples.
 
-No path is smooth here, so samples stand for themselves; a former value is that of the last sample by then. Noise is seen where neighbours in
-the columns differ in the target: with δ the distances of nearest neighbours and γ half the squared differences of their
-targets, γ ≈ noise + slope·δ² (the gamma test, Evans and Jones 2002, Proc. R. Soc. A 458, 2759). It counts the noise of both
-ends of a step.
+No path is smooth here, so samples stand for themselves; a former value is that of the last sample by then. Noise is seen where
+neighbours in the columns differ in the target: with δ the distances of nearest neighbours and γ half the squared differences of
+their targets, γ ≈ noise + slope·δ² (the gamma test, Evans and Jones 2002, Proc. R. Soc. A 458, 2759). It counts the noise of
+both ends of a step.
 """
 
 from __future__ import annotations

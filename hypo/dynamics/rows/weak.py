@@ -56,7 +56,13 @@ def weaken(columns: Columns, k: int) -> WeakRows:
     if not blocks:
         n = len(columns.names)
         return WeakRows(
-            columns.names, np.empty((0, n)), np.empty((0, 0)), *np.empty((2, 0)), np.empty(0, np.int64), np.empty(0)
+            columns.names,
+            np.empty((0, n)),
+            np.empty((0, 0)),
+            np.empty(0),
+            np.empty(0),
+            np.empty(0, np.int64),
+            np.empty(0),
         )
     return WeakRows(
         columns.names,

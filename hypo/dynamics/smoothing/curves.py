@@ -18,8 +18,10 @@ Values = NDArray[np.float64]
 
 # Places that are evaluated at once: bounds the memory of kernels between places and samples.
 BATCH = 1000
-# Degrees of the spline through exact samples, and of the one that shows how far to trust it.
-DEGREE, DEGREE_OF_CHECK = 5, 7
+# Degree of the spline through exact samples.
+DEGREE = 5
+# Degree of the one that shows how far to trust it.
+DEGREE_OF_CHECK = 7
 # Neighbours over which the largest difference between both splines counts.
 NEIGHBOURS = 5
 # Least relative error of a spline's value and its derivatives: rounding of the samples, enlarged by each difference.

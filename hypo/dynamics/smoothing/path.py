@@ -40,6 +40,7 @@ class Path:
         is_log: True where the logarithm was smoothed.
         is_exact: True where the samples have no noise that could be seen, and a spline connects them.
         clipped: (n,), True at moments where the state was held at an extreme value; the path says nothing there.
+        hides_motion: True where what counts as noise follows from the samples before.
         curve: the path at any time.
     """
 
@@ -56,6 +57,7 @@ class Path:
     is_log: bool
     is_exact: bool
     clipped: Mask
+    hides_motion: bool
     curve: Curve
 
     def at(self, time: Values) -> tuple[Values, Values, Values]:
@@ -82,9 +84,12 @@ class Path:
     def is_undersampled(self) -> bool:
         """True where no smoother can fill the gaps between samples.
 
-        Steps often cross more than a third of the range and often turn back, or the state correlates over hardly more than one.
+        Steps often cross more than a third of the range and often turn back, or the state correlates over hardly more than
+        one, or what seems to be noise is not.
         """
         steps = np.diff(self.value)
+        if self.hides_motion:
+            return True
         if len(steps) < 2 or np.ptp(self.value) == 0:
             return False
         if self.length < LEAST_LENGTH * float(np.median(np.diff(self.time))):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -16,6 +17,12 @@ LEAST_CLIPPED = 3
 ABRUPT = 1.5
 # The same in shares of the range: a decay ends in the last digits of a number.
 ABRUPT_SHARE = 1e-4
+
+
+# Samples from which on it can be told that they follow from those before.
+LEAST_FOLLOWING = 20
+# Share of the variance below which what near pasts leave open of the next sample is no chance.
+FOLLOWS = 0.4
 
 
 @dataclass(frozen=True)
@@ -93,3 +100,14 @@ def find_clipped(values: Values, least: float | None = None, most: float | None 
             out = steps[end - 1] if end < n else 0.0
             clipped[begin:end] = max(into, out) > abrupt
     return clipped
+
+
+def follows_from_past(values: Values) -> bool:
+    """True where samples (n,) that look like noise do not change by chance: after two pasts that are alike they are alike."""
+    n = len(values)
+    spread = float(np.var(values))
+    if n < LEAST_FOLLOWING or spread == 0:
+        return False
+    past, following = np.column_stack([values[:-2], values[1:-1]]), values[2:]
+    near = cKDTree(past).query(past, 2)[1][:, 1]
+    return bool(0.5 * np.mean((following - following[near]) ** 2) < FOLLOWS * spread)

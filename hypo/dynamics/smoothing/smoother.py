@@ -18,12 +18,16 @@ from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
 from hypo.dynamics.smoothing.evidence import Choice, choose
 from hypo.dynamics.smoothing.path import Path, effective_rows
-from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped
+from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
 
 __all__ = ["Path", "effective_rows", "smooth", "smooth_runs"]
 
 Values = NDArray[np.float64]
 
+# Noise of this share of the spread of samples may hide motion between them.
+NOISY = 0.5
+# Weight of a sample that is none.
+UNSEEN = 1e-9
 # Fewer moments leave a curve undetermined.
 LEAST = 4
 # Moments of one process; more are grouped, or smoothed in windows of this size that overlap by half.
@@ -69,7 +73,13 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
     group, choice = _choose(enough)
-    return [_path(m, f, c, choice, group) for m, f, c in zip(whole, free, clips, strict=True)]
+    # A run without a sample of the state is anywhere near the others.
+    middle = float(np.mean(finite))
+    paths = []
+    for (time, _), m, f, c in zip(runs, whole, free, clips, strict=True):
+        nothing = Moments(np.array([time[0]]), np.array([middle]), np.array([UNSEEN]), np.zeros(1), np.zeros(1))
+        paths.append(_path(m, f, c, choice, group, nothing))
+    return paths
 
 
 def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
@@ -115,8 +125,8 @@ def _windows(runs: Sequence[Moments]) -> list[Moments]:
     return [longest.take(slice(b, b + CHOSEN_WINDOW)) for b in begins]
 
 
-def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int) -> Path:
-    curve, is_exact = _curve(free, choice, group)
+def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: int, nothing: Moments) -> Path:
+    curve, is_exact = _curve(free if len(free) else nothing, choice, group)
     time = whole.time
     value, rate, second = curve.local(time) if len(time) else np.empty((3, 0))
     variances = np.einsum("maa->am", curve.errors(time)) if len(time) else np.empty((3, 0))
@@ -126,12 +136,14 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
     noise = np.sqrt(choice.scale * choice.ratio * choice.profile(value))
     if choice.is_log:
         noise = noise * value
+    is_noisy = bool(np.mean(noise**2) > NOISY**2 * float(np.var(whole.mean))) if len(time) else False
+    hides = is_noisy and follows_from_past(whole.mean - value)
     length = choice.length
     if not math.isinf(choice.origin) and len(time):
         length /= float(np.median(choice.coordinates(time[0]).warp(time)[1]))
     return Path(
         time, value, rate, second, value_sd, rate_sd, second_sd, noise, choice.log_likelihood, length, choice.is_log,
-        is_exact, clipped, curve,
+        is_exact, clipped, hides, curve,
     )  # fmt: skip
 
 
@@ -141,8 +153,6 @@ def _curve(free: Moments, choice: Choice, group: int) -> tuple[Curve, bool]:
         exact = [ExactCurve.through(c, free.time, free.mean) for c in (Coordinates(begin), choice.coordinates(begin))]
         # Interpolation has no likelihood: the coordinates count in which two degrees agree better.
         return min(exact, key=lambda c: float(np.sum(c.errors(free.time)[:, 1, 1]))), True
-    if len(free) == 0:
-        free = Moments(*np.zeros((5, 1)))
     begin = float(free.time[0])
     moments = free.grouped(group)
     half = WINDOW // 2

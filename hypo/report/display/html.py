@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Left as they are by MathJax 2 and 3.
 PLAIN = "tex2jax_ignore mathjax_ignore"
+# A formula that stands by itself.
+_LARGE = r"\displaystyle "
 STYLE = (
     "<style>.hypo td, .hypo th { text-align: left; vertical-align: top } .hypo ul { margin: 0.5em 0 } "
     ".hypo .law { font-size: 115% }</style>"
@@ -45,10 +47,18 @@ def write_page(found: Iterable[TextTable], sentences: Iterable[str]) -> str:
     return _page([*(_plain(write_table(table)) for table in found), _plain(_list(sentences))])
 
 
+def write_page_of_laws(laws: Iterable[tuple[str, str]], found: Iterable[TextTable], sentences: Iterable[str]) -> str:
+    """Laws in LaTeX and as text, tables, and sentences below them."""
+    parts = []
+    for latex, text in laws:
+        parts.append(f'<div class="law">{html.escape("$" + _LARGE + latex + "$")}</div>')
+        parts.append(_plain(f"<code>{html.escape(text)}</code>"))
+    return _page([*parts, *(_plain(write_table(table)) for table in found), _plain(_list(sentences))])
+
+
 def write_mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
     """``target = formula`` in LaTeX, between dollar signs; ``large`` as a formula that stands by itself."""
-    style = r"\displaystyle " if large else ""
-    return f"${style}{tables.write_equation_latex(h, target)}$"
+    return f"${_LARGE if large else ''}{tables.write_equation_latex(h, target)}$"
 
 
 def write_table(table: TextTable) -> str:

@@ -30,7 +30,9 @@ def sums():
     for _, *equations in laws:
         for text in equations:
             e = parse(text)
-            numbers = {v: Expression.constant(1.1 + 0.1 * i, free=True) for i, v in enumerate(e.variables) if v not in STATES}
+            numbers = {
+                v: Expression.constant(1.1 + 0.1 * i, free=True) for i, v in enumerate(e.variables) if v not in STATES
+            }
             out.append(as_sum(e.substitute(numbers)))
     return out
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
-from hypo.dynamics.model.file import DATA_FILE, MODEL_FILE
+from hypo.dynamics.model.saving.file import DATA_FILE, MODEL_FILE
 from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+import hypo
+from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
@@ -157,6 +159,25 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
         "A note.",
     ):
         assert part in text
+
+
+def test_models_print_themselves() -> None:
+    model = hypo.WorldModel(spring().discovered)
+    assert str(model) == write_report(model)
+    assert repr(model) == "<WorldModel x: v; v: -4*x - 0.5*v; 2 systems>"
+    page = model._repr_html_()
+    assert r"\displaystyle \frac{dv}{dt} = -4 \cdot x" in page
+    for part in ("<code>dv/dt = -c1*x - c2*v</code>", "<td>1/s^2</td>", "A remark."):
+        assert part in page
+
+
+def test_names_in_remarks() -> None:
+    system = System((law("a*x_before", ["x", "x_before"], a=2.0),), ("x",), delays=(Delay("x_before", "x", 1.25),))
+    model = model_of((fitted(system, [1.0], [1e-6]), 1.0), states=np.ones((41, 1)) + T[:, None])
+    found = replace(model.discovered, remarks=("x is undersampled", "the data cannot tell x_before from x"))
+    lines = write_report(WorldModel(found)).split("\n")
+    assert "x is undersampled." in lines
+    assert "The data cannot tell x(t - 1.25) from x." in lines
 
 
 def test_a_sure_model_has_no_rivals() -> None:

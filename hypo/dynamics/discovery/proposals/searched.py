@@ -20,6 +20,8 @@ OF_EACH = 4
 BEST = 25
 # Work of the search (seconds on an ordinary core by its own estimates), so that no clock decides what it finds.
 WORK = 2.0
+# Less time than this gives nothing.
+LEAST_SECONDS = 0.05
 # Errors of rates are not below this share of the rates' spread.
 LEAST_ERROR = 1e-6
 
@@ -35,6 +37,8 @@ def search_rates(
 ) -> list[Expression]:
     """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first; ``knowledge``
     is of a law called :func:`~hypo.dynamics.knowledge.equation.law_name`."""
+    if seconds < LEAST_SECONDS:
+        return []
     from hypo.api.parameters.calls import complete_arguments
     from hypo.api.parameters.parameter import FIT
     from hypo.api.validate import validate_inputs

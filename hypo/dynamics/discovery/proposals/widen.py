@@ -1,6 +1,6 @@
 """Right-hand sides with one column more inside: a further term in a divisor, or in what an exponential grows with.
 
-    x/(c + x) → x/(c + x + d·y)  (competition)        1/(1 + exp(a - b·x)) → 1/(1 + exp(a - b·x + d·y))  (several inputs)
+x/(c + x) → x/(c + x + d·y)  (competition)        1/(1 + exp(a - b·x)) → 1/(1 + exp(a - b·x + d·y))  (several inputs)
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class Invariant:
 
     Attributes:
         expression: over the states, with the constants of the law by name where its coefficients are made of them.
-        kind: ``"conserved"``, ``"conserved within errors"`` (of the constants), ``"dissipated"`` (can only fall) or ``"rising"``.
+        kind: ``"conserved"``, ``"conserved within errors"`` (of the constants), ``"dissipated"`` (can only
+            fall) or ``"rising"``.
         is_proved: True where its rate vanishes identically, for any values of the constants.
         drift: standard deviation along the data, as a share of that of its largest term, which the noise of the samples
             limits; NaN where hidden states belong to it.

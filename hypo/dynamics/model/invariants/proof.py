@@ -1,6 +1,6 @@
 """Proofs that a sum is conserved: its rate by the law vanishes identically, whatever the values of the constants.
 
-Coefficients that were found as numbers are first told by the constants of the law, c = r·a**±1·b**±1 with a simple number r. Then
+Coefficients that were found as numbers are first told by the constants of the law, c = r·a**±1·b**±1 with r simple. Then
 Σ_i ∂u/∂x_i·f_i is expanded exactly (:mod:`hypo.expression.analysis.identity`).
 """
 

@@ -136,7 +136,7 @@ def _residual(A: Values, sizes: Values, c: Values) -> float:
 
 
 def _blur(sizes: Values, others: Sequence[Values], A: Values, c: Values) -> float:
-    """What errors of the constants make of the rate of a sum, as a share of its terms' rates."""
+    """The part of the rate of a sum that errors of the constants make, as a share of its terms' rates."""
     total = float(np.sum(np.abs(c) * sizes))
     return float(np.sqrt(np.mean([np.mean(((B - A) @ c) ** 2) for B in others]))) / total if total > 0 else 0.0
 

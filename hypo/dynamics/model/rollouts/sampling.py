@@ -1,17 +1,19 @@
 """Draws from the posterior: systems by weight, their constants, and starts of recorded runs.
 
-Constants are drawn from the Laplace approximation with the tails that the number of samples leaves (Student), and weighed by the
-true likelihood of the data, starts moved with the constants:
+Constants are drawn from the Laplace approximation, with the tails that the number of samples leaves (Student), and weighed by
+the true likelihood of the data, starts moved with the constants:
 
     w ∝ exp(-½ Σ (x(t; s(θ), θ) - y)²/σ²) / q(θ),        s(θ) = ŝ + C_sθ Σ_θ⁻¹ (θ - θ̂).
 
-Where the approximation is good all weights are near one. Draws whose law has no value along the data, or that run away there, go.
+Where the approximation is good all weights are near one. Draws whose law has no value along the data, or that run away
+there, go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,8 @@ LEAST_WORTH = 0.2
 FAR = 1e6
 # Relative accuracy of paths that are drawn: far below any band.
 ACCURACY = 1e-6
+# Steps of one path, after which it is given up.
+MOST_STEPS = 200_000
 # Local error of steps, as a share of a state, in the weighing of draws.
 WEIGHING = 1e-5
 
@@ -105,7 +109,7 @@ def _draw_pool(fitted: Calibrated, data: Trajectories, size: int, rng: np.random
     z = rng.standard_normal((p, size)) / np.sqrt(rng.chisquare(dof, size) / dof)
     P = theta[:, None] + root @ z
     if not fitted.segments:
-        return P
+        return np.asarray(P)
     # Log density of the draws (Student), and the likelihood with the noise integrated out, of the same form.
     proposed = -0.5 * (dof + p) * np.log1p(np.sum(z * z, axis=0) / dof)
     excess = _misfits(fitted, data, P) - _misfits(fitted, data, theta[:, None])
@@ -156,7 +160,7 @@ def noise_of(fitted: Calibrated, states: Values) -> Values:
 
 
 def starts_given(segment: Segment, fitted: Calibrated, P: Values) -> tuple[Values, Values]:
-    """Means (n_state, n) of the start of a segment given constants P (n_parameter, n), and its covariance (n_state, n_state)."""
+    """Start of a segment given constants P (n_parameter, n): means (n_state, n) and covariance (n_state, n_state)."""
     theta = fitted.system.parameters
     if not len(theta) or not np.any(fitted.covariance):
         return np.repeat(segment.start[:, None], P.shape[1], axis=1), segment.covariance
@@ -198,7 +202,12 @@ def draw_starts(fitted: Calibrated, run: int, P: Values, rng: np.random.Generato
     if not first:
         means = np.repeat(np.asarray(fitted.starts[run], float)[:, None], P.shape[1], axis=1)
         return means, means
-    means, covariance = starts_given(first[0], fitted, P)
+    return draw_from(first[0], fitted, P, rng)
+
+
+def draw_from(segment: Segment, fitted: Calibrated, P: Values, rng: np.random.Generator) -> tuple[Values, Values]:
+    """Starts of a segment given constants P: means (n_state, n) and draws (n_state, n)."""
+    means, covariance = starts_given(segment, fitted, P)
     values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     z = rng.standard_normal(means.shape)
     return means, means + (vectors * np.sqrt(np.maximum(values, 0.0))) @ z
@@ -213,7 +222,20 @@ def followed(
     events: Sequence[object] = (),
 ) -> tuple[Values, Values]:
     """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,)."""
-    accuracy = Accuracy(relative=ACCURACY, far=far_of(members.system, model.data))
-    extra = {"events": tuple(events)} if events else {}
-    found = follow(members.system, starts, members.P, time, actions, accuracy, **extra)
+    return follow_system(members.system, starts, members.P, time, actions, model, events)
+
+
+def follow_system(
+    system: System,
+    starts: Values,
+    P: Values,
+    time: Values,
+    actions: Values | None,
+    model: ModelFields,
+    events: Sequence[object] = (),
+) -> tuple[Values, Values]:
+    """The same of a system that need not be one of the model."""
+    accuracy = Accuracy(relative=ACCURACY, far=far_of(system, model.data), most_steps=MOST_STEPS)
+    extra: dict[str, Any] = {"events": tuple(events)} if events else {}
+    found = follow(system, starts, P, time, actions, accuracy, **extra)
     return np.moveaxis(found.states, 2, 0), np.minimum(found.diverged, found.unfinished)

@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from hypo.result.entries import Damaged
 Values = NDArray[np.float64]
 
 # Columns of the table of data beside time, states and inputs.
-RUN, ROW = "run", "row of the table"
+RUN = "run"
+ROW = "row of the table"
 # Numbers that JSON has no word for.
 _WORDS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -47,7 +49,7 @@ def _worded(value: Any) -> Any:
 
 def read_array(table: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> Values:
     """The array ``table[key]``; raises Damaged where it is none of ``shape``, in which -1 stands for any length."""
-    found = table.get(key)
+    found: Any = table.get(key)
     try:
         array = np.array(_numbers(found), float) if np.size(found) else np.zeros([max(n, 0) for n in shape])
     except (TypeError, ValueError, KeyError) as error:
@@ -218,7 +220,7 @@ def write_table(data: Trajectories) -> str:
 
 
 def write_data(data: Trajectories) -> dict[str, Any]:
-    """What the table of data does not say of itself."""
+    """The names, units and source of the data, of which their table says nothing."""
     return {
         "time": data.time,
         "states": list(data.states),
@@ -253,8 +255,7 @@ def read_data(row: Mapping[str, Any], text: str) -> Trajectories:
     edges = [k for k in range(len(rows)) if k == 0 or names[k] != names[k - 1]] + [len(rows)]
     d = 1 + len(states)
     runs = tuple(
-        Run(names[a], numbers[a:b, 0], numbers[a:b, 1:d], numbers[a:b, d:], places[a:b])
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        Run(names[a], numbers[a:b, 0], numbers[a:b, 1:d], numbers[a:b, d:], places[a:b]) for a, b in pairwise(edges)
     )
     if not all(np.all(np.isfinite(r.time)) and np.all(np.diff(r.time) >= 0) for r in runs):
         raise Damaged("a time of the data is missing, or goes back")

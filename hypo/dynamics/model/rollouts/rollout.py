@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hypo.dynamics.model.bands import Rollout
-from hypo.dynamics.model.courses import choose_times, count_rows, read_actions
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.model.sampling import Members, draw_members, draw_starts, followed, noise_of
+from hypo.dynamics.model.rollouts.bands import Rollout
+from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
+from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
 from hypo.dynamics.trajectories import Run
 from hypo.errors import InputError
 
@@ -46,10 +46,9 @@ def roll_out(
     Raises:
         InputError: a start, input, time or number is missing or wrong.
     """
-    run = model.data.runs[0] if start is None else None
-    course = plan(model, actions, until, times, run, events)
     check_count(n_samples)
     starts = None if start is None else [read_start(model, start)]
+    course = plan(model, actions, until, times, model.data.runs[0] if start is None else None, events)
     return roll(model, starts, course, n_samples, seed)[0]
 
 

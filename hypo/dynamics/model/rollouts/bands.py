@@ -56,7 +56,7 @@ class Rollout:
     @property
     def median(self) -> Values:
         """(n_time, n_state), over the trajectories that have not run away."""
-        return np.asarray(_quantiles(self.states, (0.5,))[0])
+        return np.asarray(quantiles(self.states, (0.5,))[0])
 
     @property
     def mean(self) -> Values:
@@ -71,7 +71,7 @@ class Rollout:
         return np.asarray(np.mean(self.diverged[:, None] <= self.time[None, :], axis=0))
 
     def band(self, level: float = 0.9, of: str = "all") -> tuple[Values, Values]:
-        """The lower and the upper end of the band that holds ``level`` of the trajectories at each moment, (n_time, n_state) each.
+        """Both ends of the band that holds ``level`` of the trajectories at each moment, (n_time, n_state) each.
 
         Args:
             level: between 0 and 1.
@@ -87,7 +87,7 @@ class Rollout:
             raise InputError(f'a band is of {", ".join(PARTS)}; got "{of}"')
         ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if of == "all":
-            low, high = _quantiles(self.states + self.noise, ends)
+            low, high = quantiles(self.states + self.noise, ends)
         elif of == "structure":
             low, high = _weighted_quantiles(self.centres, self.weights, ends)
         else:
@@ -97,7 +97,7 @@ class Rollout:
                 "start": self.states - self.from_centre,
                 "noise": np.where(np.isfinite(self.states), self.noise, np.nan),
             }[of]
-            low, high = (middle + q for q in _quantiles(deviation, ends))
+            low, high = (middle + q for q in quantiles(deviation, ends))
         return low, high
 
     def to_frame(self, level: float = 0.9) -> pd.DataFrame:
@@ -112,7 +112,7 @@ class Rollout:
         return pd.DataFrame(columns)
 
     def plot(self, path: str | os.PathLike[str] | None = None, level: float = 0.9) -> Figure:
-        """A figure with a panel for each state: the median, and bands of 50 % and of ``level``; written to ``path`` if given."""
+        """A figure, a panel for each state: the median, and bands of 50 % and of ``level``; written to ``path`` if given."""
         from hypo.report.display.figure import Picture
 
         n = len(self.names)
@@ -147,7 +147,7 @@ def _label(name: str, units: dict[str, str]) -> str:
     return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
-def _quantiles(samples: Values, ends: Sequence[float]) -> Values:
+def quantiles(samples: Values, ends: Sequence[float]) -> Values:
     """Quantiles (n_end, n_time, n_state) over samples (n_sample, n_time, n_state) that are there; NaN where none is."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)

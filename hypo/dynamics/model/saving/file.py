@@ -13,8 +13,8 @@ from typing import Any
 
 import hypo
 from hypo.dynamics.discovery.discovered import Discovered
-from hypo.dynamics.model import records
 from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.saving import records
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.errors import InputError
 from hypo.result import entries
@@ -23,7 +23,8 @@ from hypo.result.file import OperatorsMissing, jsonable, list_user_operators
 from hypo.result.folders import as_folder, write_text
 
 SCHEMA = "hypo-world-model/1"
-MODEL_FILE, DATA_FILE = "model.json", "trajectories.csv"
+MODEL_FILE = "model.json"
+DATA_FILE = "trajectories.csv"
 # Packages whose versions an answer may depend on.
 PACKAGES = ("numba", "numpy", "scipy")
 
@@ -60,7 +61,7 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
 
 
 def load(folder: str | os.PathLike[str]) -> tuple[Discovered, Mapping[str, Any]]:
-    """What :func:`save` wrote: the systems with their data, and the settings.
+    """The systems that :func:`save` wrote, with their data, and the settings.
 
     Raises:
         InputError: there is no model, it is of another version, or it is damaged.

@@ -1,0 +1,1 @@
+"""Trajectories drawn from the posterior, and the bands around them."""

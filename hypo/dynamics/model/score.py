@@ -1,0 +1,107 @@
+"""``model.score()``: how well a model predicts runs that it was not fitted to, from their first samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
+from hypo.dynamics.model.rollouts.sampling import noise_of
+from hypo.dynamics.trajectories import Run, Trajectories
+from hypo.errors import DataError
+
+Values = NDArray[np.float64]
+
+# A hidden state at the start is known to so many times its size.
+HIDDEN = 3.0
+# Samples of a run beyond which its first ones alone count in the likelihood: its cost grows with their cube.
+MOST_SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well runs are predicted from their first samples.
+
+    Attributes:
+        r2: by state, of the likeliest system with its fitted constants, begun at the first sample of each run.
+        r2_fitted: the same from the start that fits best.
+        log_likelihood: of the samples after the first of each run, given that one, all systems, errors of constants and noise
+            taken together.
+        n_sample: number of these samples.
+    """
+
+    r2: dict[str, float]
+    r2_fitted: dict[str, float]
+    log_likelihood: float
+    n_sample: int
+
+
+def score_runs(model: ModelFields, data: Trajectories) -> Score:
+    """The score of runs of the same states and inputs.
+
+    Raises:
+        DataError: states or inputs are others.
+    """
+    measured = model.states[: model.system.n_measured]
+    if data.states != measured or data.actions != model.actions:
+        raise DataError(
+            f"{data.source} has the states {', '.join(data.states)} and the inputs {', '.join(data.actions) or 'none'}; "
+            f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
+        )
+    logs, n = 0.0, 0
+    for run in data.runs:
+        each = [np.log(w.weight) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
+        logs += float(np.logaddexp.reduce(each))
+        n += int(np.isfinite(run.states[1:]).sum())
+    given = [guess_start(model.best, model.data, run) for run in data.runs]
+    fitted = [find_segment(model.best, model.data, run, None).start for run in data.runs]
+    r2, r2_fitted = (_r2(model, data, starts) for starts in (given, fitted))
+    return Score(dict(zip(measured, r2, strict=True)), dict(zip(measured, r2_fitted, strict=True)), logs, n)
+
+
+def _r2(model: ModelFields, data: Trajectories, starts: list[Values]) -> list[float]:
+    m = model.system.n_measured
+    left, all_of_it = np.zeros(m), np.zeros(m)
+    y = np.vstack([run.states for run in data.runs])
+    mean = np.nanmean(y, axis=0)
+    for run, start in zip(data.runs, starts, strict=True):
+        path = slopes_along(model.best, model.data, run, start).states[:, :m, 0]
+        known = np.isfinite(run.states)
+        left += np.sum(np.where(known, (path - run.states) ** 2, 0.0), axis=0)
+        all_of_it += np.sum(np.where(known, (run.states - mean) ** 2, 0.0), axis=0)
+    with np.errstate(all="ignore"):
+        out = 1.0 - left / all_of_it
+    return [float(v) if np.isfinite(v) else -np.inf for v in out]
+
+
+def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
+    """log N(y; x(ŝ) + J_s (s₀ - ŝ), σ² + J_s S₀ J_sᵀ + J_θ Σ J_θᵀ) of the samples after the first.
+
+    The start s₀ is that of the first sample, with its errors S₀; the path is expanded about the start ŝ that fits best.
+    """
+    m = fitted.system.n_measured
+    first = guess_start(fitted, model.data, run)
+    best = find_segment(fitted, model.data, run, None).start
+    path = slopes_along(fitted, model.data, run, best)
+    if not np.all(np.isfinite(path.states)):
+        return -np.inf
+    known = np.isfinite(run.states)
+    known[0] = False
+    rows = np.flatnonzero(known.ravel())[:MOST_SAMPLES]
+    sd = noise_of(fitted, path.states[:, :, 0])
+    S0 = np.zeros((len(first), len(first)))
+    S0[:m, :m] = np.diag(sd[0] ** 2)
+    size = np.maximum(np.abs(path.states[:, m:, 0]).max(0), np.abs(first[m:]))
+    S0[m:, m:] = np.diag((HIDDEN * np.maximum(size, 1e-300)) ** 2)
+    Js = path.by_start[:, :m, :, 0].reshape(-1, len(first))[rows]
+    Jp = path.by_parameter[:, :m, :, 0].reshape(-1, path.by_parameter.shape[2])[rows]
+    r = (run.states - path.states[:, :m, 0]).ravel()[rows] - Js @ (first - best)
+    V = np.diag(sd.ravel()[rows] ** 2) + Js @ S0 @ Js.T + Jp @ fitted.covariance @ Jp.T
+    factor = cho_factor(V + 1e-14 * np.trace(V) / max(len(r), 1) * np.eye(len(r)), lower=True)
+    log_det = 2 * float(np.sum(np.log(np.diag(factor[0]))))
+    return -0.5 * float(r @ cho_solve(factor, r)) - 0.5 * log_det - 0.5 * len(r) * float(np.log(2 * np.pi))
