@@ -21,7 +21,7 @@ from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
 from hypo.dynamics.discovery.prior import code_length
-from hypo.dynamics.discovery.proposals.sparse import LONGEST, UNIONS
+from hypo.dynamics.discovery.proposals.sparse import UNIONS
 from hypo.dynamics.discovery.proposals.subsets import best_subsets
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.system import System
@@ -33,7 +33,8 @@ Values = NDArray[np.float64]
 # Sums returned: the best of all, and of each number of terms.
 BEST = 5
 OF_EACH = 1
-# Sums of each number of terms that are looked at.
+# Terms of the longest sum, and sums of each number of terms that are looked at.
+LONGEST = 5
 LOOKED_AT = 12
 
 
@@ -45,18 +46,31 @@ class Anew:
     score: float
 
 
-def seek_anew(fitted: Calibrated, equation: int, terms: Terms, data: Trajectories, clock: Clock) -> list[Anew]:
-    """Sums of library terms that could stand in the place of an equation, likeliest first."""
+def seek_anew(
+    fitted: Calibrated, equation: int, terms: Terms, costs: Values, data: Trajectories, clock: Clock
+) -> list[Anew]:
+    """Sums of library terms that could stand in the place of an equation, likeliest first.
+
+    Args:
+        fitted: the system.
+        equation: number of the equation.
+        terms: the library.
+        costs: code lengths of its terms (n_term,), nats.
+        data: what the system was fitted to.
+        clock: ends the search.
+    """
     columns, target = linear_problem(fitted, equation, terms, data)
     system = fitted.system
-    whole = float(target @ target)
+    number = {form: i for i, form in enumerate(dict.fromkeys(terms.forms))}
+    form = np.array([number[f] for f in terms.forms], np.int64)
     found: dict[str, tuple[int, Anew]] = {}
-    for union in UNIONS[2:]:
+    for union in UNIONS:
         members = terms.within(union)
-        for subsets, left in best_subsets(np.ascontiguousarray(columns[members]), target, LONGEST, LOOKED_AT, clock):
-            for subset, share in zip(members[subsets], left, strict=True):
-                e = _written(terms, subset, columns, target)
-                nats = 0.5 * whole * float(share) + code_length(e, len(system.columns), len(target))
+        A = np.ascontiguousarray(columns[members])
+        for subsets in best_subsets(A, target, costs[members], form[members], LONGEST, clock):
+            for subset in members[subsets[:LOOKED_AT]]:
+                e, left = _written(terms, subset, columns, target)
+                nats = 0.5 * left + code_length(e, len(system.columns), len(target))
                 found.setdefault(e.masked(), (len(subset), Anew(e, nats)))
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return list(_chosen(ranked))
@@ -98,11 +112,14 @@ def _frozen(system: System, equation: int) -> System:
     return system.with_equations(equations, shared)
 
 
-def _written(terms: Terms, subset: NDArray[np.int64], columns: Values, target: Values) -> Expression:
+def _written(terms: Terms, subset: NDArray[np.int64], columns: Values, target: Values) -> tuple[Expression, float]:
+    """The sum with its coefficients fitted, and the sum of squares that it leaves."""
     size = np.linalg.norm(columns[subset], axis=1)
-    c = np.linalg.lstsq((columns[subset] / size[:, None]).T, target, rcond=None)[0] / size
+    A = (columns[subset] / size[:, None]).T
+    unit = np.linalg.lstsq(A, target, rcond=None)[0]
+    left = target - A @ unit
     out: Expression | None = None
-    for k, value in zip(subset, c, strict=True):
+    for k, value in zip(subset, unit / size, strict=True):
         term = Expression.constant(float(value), free=True) * terms.expressions[k]
         out = term if out is None else out + term
-    return Expression.constant(0.0) if out is None else out
+    return Expression.constant(0.0) if out is None else out, float(left @ left)

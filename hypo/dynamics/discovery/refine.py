@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers
 from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.anew import seek_anew
 from hypo.dynamics.discovery.judge import FAILURES, Judge, Judged
+from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.reduce import smaller
 from hypo.dynamics.discovery.sharing import share_constants, signed, written
@@ -58,9 +61,10 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     together = list(plain.equations)
+    costs = _costs(terms, len(plain.columns))
     for k in sought:
         try:
-            found = seek_anew(fitted, k, terms, data, judge.clock)
+            found = seek_anew(fitted, k, terms, costs, data, judge.clock)
         except FAILURES:
             continue
         for each in found:
@@ -71,9 +75,23 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         yield plain.with_equations(tuple(together))
 
 
+@lru_cache(maxsize=10_000)
+def _form(e: Expression) -> str:
+    return as_sum(e).form
+
+
+def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
+    """Code lengths of terms with a coefficient (n_term,), nats; terms of one form cost the same."""
+    by_form: dict[str, float] = {}
+    for form, e in zip(terms.forms, terms.expressions, strict=True):
+        if form not in by_form:
+            by_form[form] = code_length(Expression.constant(1.5, free=True) * e, n_column)
+    return np.array([by_form[form] for form in terms.forms])
+
+
 def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms) -> Terms:
     """A library with the terms of some fitted systems in it, numbers within them as fitted."""
-    known = {as_sum(e).form for e in terms.expressions}
+    known = {_form(e) for e in terms.expressions}
     more: dict[str, Expression] = {}
     for judged in best:
         for k in sought:
@@ -81,7 +99,7 @@ def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms) 
                 if t.form not in known:
                     more.setdefault(t.form, SumTerm(ONE, t.factors).expression())
     family = np.concatenate([terms.family, np.full(len(more), FUNCTION)])
-    return Terms((*terms.expressions, *more.values()), terms.values, family)
+    return Terms((*terms.expressions, *more.values()), family, (*terms.forms, *more))
 
 
 def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
