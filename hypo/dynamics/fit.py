@@ -6,15 +6,17 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
-from hypo.dynamics.arguments import Delays, fit_to_data, make_options
+from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
+    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
+    from hypo.knowledge import Knowledge
 
 __all__ = ["WorldModel", "fit_dynamics"]
 
@@ -72,7 +74,8 @@ def fit_dynamics(
         delays: states whose former values laws may use, each with the least and the largest lag: ``{"x": (0.5, 5)}``.
         use_time: True where laws may use time itself.
         group: the column that tells runs apart, or an entry for each row.
-        knowledge: not read yet.
+        knowledge: a knowledge file, or what :meth:`hypo.Knowledge.from_dict` reads; its section ``[dynamics]`` says what is
+            known of the laws.
         time_limit: seconds, or a duration such as ``"2min"``.
         seed: equal seeds give equal results, unless the time limit cut the search.
         thousands: the mark between thousands in a file of texts.
@@ -82,34 +85,47 @@ def fit_dynamics(
 
     Raises:
         DataError: the table cannot be used; the message says where and why.
+        KnowledgeError: the knowledge cannot be read, or does not fit the columns.
         InputError: an argument is wrong.
     """
     options = make_options(
         order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
     )
-    if knowledge is not None:
-        raise InputError("knowledge files are not read for systems of laws yet; leave knowledge out")
     trajectories = read_trajectories(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
     refuse_other_kinds(options)
-    return discover_laws(trajectories, options)
+    known, trajectories = read_knowledge(knowledge, trajectories)
+    return discover_laws(trajectories, options, known)
 
 
-def discover_laws(data: Trajectories, options: Options) -> WorldModel:
-    """The model of checked trajectories."""
+def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
+    """The model of checked trajectories, and how its laws fare under what is known."""
     from hypo.dynamics.discovery.discover import discover
 
     with interrupts.during_a_fit():
         # Searches within end at an interrupt with the best so far; between them it waits.
         interrupts.hold()
-        found = discover(data, options)
+        found = discover(data, options, knowledge)
         if interrupts.has_come():
             found = replace(
                 found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
             )
-    return WorldModel(found, asdict(options))
+    settings: dict[str, Any] = asdict(options)
+    if knowledge is not None:
+        settings["knowledge"] = knowledge.as_dict()
+        settings["rules"] = _check_rules(found, options, knowledge)
+    return WorldModel(found, settings)
+
+
+def _check_rules(found: Discovered, options: Options, knowledge: Knowledge) -> list[dict[str, Any]]:
+    """How the likeliest system fares under each rule of [dynamics], proved where intervals can."""
+    from hypo.dynamics.kinds import make_kind
+
+    background = make_kind(found.smoothed.data, found.smoothed, options, knowledge).background
+    verdicts = [] if background is None else background.verdicts(found.best.system)
+    return [{"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in verdicts]
 
 
 def refuse_other_kinds(options: Options) -> None:

@@ -22,6 +22,7 @@ from hypo.dynamics.rows.columns import Columns, require_names, speed_name
 from hypo.dynamics.rows.lags import choose_lags
 from hypo.dynamics.rows.make import make_rows, make_weak_rows
 from hypo.dynamics.rows.rows import Rows, WeakRows
+from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Trajectories
@@ -108,10 +109,16 @@ class Kind:
         """Weak rows for the same equation."""
         return make_weak_rows(self.data, self.smoothed, self.options, k, self.delays)
 
-    def with_lags(self, lags: Sequence[float]) -> Kind:
-        """The same kind with other lags of its delays."""
-        delays = tuple(replace(d, lag=float(lag)) for d, lag in zip(self.delays, lags, strict=True))
-        return replace(self, delays=delays)
+    def effective_rows(self, k: int) -> int:
+        """Independent rows for the equation of measured state ``k`` in all runs: of a next value, all steps."""
+        if self.options.discrete:
+            return len(self.rows(k).target)
+        return sum(len(effective_rows(paths[k], self.options.order)) for paths in self.smoothed.paths)
+
+    def lag_bounds(self, delay: Delay) -> tuple[float, float]:
+        """The least and the largest lag that a delay may have."""
+        ranges = [(x.least, x.most) for x in self.options.delays if x.state == delay.state]
+        return min(least for least, _ in ranges), max(most for _, most in ranges)
 
 
 def make_kind(data: Trajectories, smoothed: Smoothed, options: Options, knowledge: Knowledge | None = None) -> Kind:

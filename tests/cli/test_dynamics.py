@@ -24,7 +24,7 @@ def springs(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> str:
     """A table of a spring; the discovery finds its laws at once."""
     model = spring()
     states = model.data.runs[0].states
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     return str(write_csv(Path("spring.csv"), "t [s],x [m],v [m/s]", T, *states.T))
 
 
@@ -82,7 +82,7 @@ def test_models_of_other_data_are_kept(cli: Cli, springs: str, monkeypatch: pyte
     cli("dynamics", springs, "--quiet")
     assert cli("dynamics", springs, "--quiet")[2] == ""
     model = pendulum()
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     code, _, err = cli("dynamics", springs, "--quiet")
     assert (code, err) == (
         0,
@@ -95,7 +95,7 @@ def test_models_of_other_data_are_kept(cli: Cli, springs: str, monkeypatch: pyte
 def test_a_named_folder_is_not_overwritten(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cli("dynamics", springs, "--quiet", "--out", "m")
     model = pendulum()
-    monkeypatch.setattr(discovery, "discover", lambda data, options: model.discovered)
+    monkeypatch.setattr(discovery, "discover", lambda *_: model.discovered)
     code, out, err = cli("dynamics", springs, "--quiet", "--out", "m")
     assert code == 4
     assert out.startswith("d²x/dt² = ")

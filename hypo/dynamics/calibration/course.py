@@ -47,10 +47,12 @@ class Clocks:
     Attributes:
         time: (n_time, n), moments of each path, the first one being that of its start; may repeat.
         actions: (n_time, n_action, n), inputs at these.
+        past: moments up to the first one (n_past, n) and states then (n_past, n_state, n); None where no law looks back.
     """
 
     time: Values
     actions: Values
+    past: tuple[Values, Values] | None = None
 
 
 def follow_course(

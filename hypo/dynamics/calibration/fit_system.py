@@ -120,7 +120,7 @@ def fit_from(
 
 @dataclass(frozen=True)
 class _Level:
-    """What one length of segments left."""
+    """The state of a fit after one length of segments."""
 
     task: Task
     point: Point
@@ -153,6 +153,7 @@ class _Fit:
         self.system, self.data, self.guess, self.effort, self.deadline = system, data, guess, effort, deadline
         m = system.n_measured
         samples = np.concatenate([r.states[:, :m] for r in data.runs])
+        self.samples = np.isfinite(samples).sum(0).astype(float)
         self.spread = _spread(samples, guess.states)
         self.square = np.maximum(np.nanmean(samples**2, axis=0), 1e-300)
         self.usual = np.nanmedian(guess.noise, axis=0)
@@ -208,7 +209,7 @@ class _Fit:
         return self._fitted(task, point, True)[0]
 
     def _task(self, length: int, accuracy: float) -> Task:
-        seg = cut(self.data, self.guess, length, self.system.n_measured)
+        seg = cut(self.data, self.guess, length, self.system)
         m = self.system.n_measured
         v = (seg.noise / self.usual[:, None]) ** 2
         if self.mix is not None:
@@ -245,7 +246,12 @@ class _Fit:
         v = variance(path, mix[:, None], self.square[:, None])
         count = seg.share.sum((0, 2))
         squares = np.sum(seg.share * residuals**2 / v, axis=(0, 2))
-        each = misfit_by_state(squares, count, np.sum(seg.share * np.log(v), axis=(0, 2)))
+        # Samples that laws can only look back at are not predicted: those that are stand for them.
+        each = (
+            self.samples
+            / np.maximum(count, 1.0)
+            * misfit_by_state(squares, count, np.sum(seg.share * np.log(v), axis=(0, 2)))
+        )
         level = self.spread[:m] * np.sqrt(squares / np.maximum(count, 1.0) + FLOOR**2)
         return _Level(task, point, Noise(level, mix, self.square), float(each.sum()))
 

@@ -83,7 +83,9 @@ def evaluate(task: Task, starts: Values, theta: Values) -> Point | None:
     """The point, or None where a segment cannot be followed."""
     seg, m = task.segments, task.v.shape[1]
     with np.errstate(all="ignore"):
-        course = follow_course(task.system, Clocks(seg.time, seg.actions), starts, theta, task.spread, task.accuracy)
+        course = follow_course(
+            task.system, Clocks(seg.time, seg.actions, seg.past), starts, theta, task.spread, task.accuracy
+        )
         if not course.is_finite:
             return None
         away = (course.states[:, :m] - seg.samples) / task.spread[:m, None]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.course import Clocks, follow_course
-from hypo.dynamics.calibration.segments import Segments, cut, gather, guess_paths, no_guess
+from hypo.dynamics.calibration.segments import Segments, cut, gather, guess_by_samples, guess_paths
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.trajectories import Trajectories
 
@@ -29,7 +29,7 @@ def r2_given(calibrated: Calibrated, data: Trajectories, smoothed: Smoothed) -> 
     Where a state was not measured at the first row its smoothed value is taken, of a hidden state the smoothed rate.
     """
     m = calibrated.system.n_measured
-    seg = cut(data, guess_paths(calibrated.system, data, smoothed), data.n_row, m)
+    seg = cut(data, guess_paths(calibrated.system, data, smoothed), data.n_row, calibrated.system)
     starts = seg.guess[0].copy()
     starts[:m] = np.where(seg.share[0] > 0, seg.samples[0], starts[:m])
     return _r2(calibrated, seg, starts)
@@ -40,7 +40,7 @@ def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
     which = np.array([s.run for s in calibrated.segments])
     span = np.array([(s.first, s.last) for s in calibrated.segments])
     system = calibrated.system
-    return gather(data, no_guess(data, len(system.states), system.n_measured), which, span, system.n_measured)
+    return gather(data, guess_by_samples(data, system), which, span, system)
 
 
 def sizes(calibrated: Calibrated) -> Values:
@@ -54,7 +54,9 @@ def sizes(calibrated: Calibrated) -> Values:
 def _r2(calibrated: Calibrated, seg: Segments, starts: Values) -> Values:
     system, m = calibrated.system, calibrated.system.n_measured
     with np.errstate(all="ignore"):
-        course = follow_course(system, Clocks(seg.time, seg.actions), starts, system.parameters, sizes(calibrated))
+        course = follow_course(
+            system, Clocks(seg.time, seg.actions, seg.past), starts, system.parameters, sizes(calibrated)
+        )
         left = np.sum(seg.share * (course.states[:, :m] - seg.samples) ** 2, axis=(0, 2))
         mean = np.sum(seg.share * seg.samples, axis=(0, 2)) / seg.share.sum((0, 2))
         all_of_it = np.sum(seg.share * (seg.samples - mean[:, None]) ** 2, axis=(0, 2))

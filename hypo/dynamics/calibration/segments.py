@@ -49,6 +49,7 @@ class Segments:
         actions: (n_time, n_action, n), recorded inputs.
         guess: (n_time, n_state, n), first knowledge of the path.
         noise: (n_time, n_measured, n), first knowledge of the samples' standard deviation.
+        past: (n_past, n) moments up to the first one, and (n_past, n_state, n) the guess then; no row without delays.
         at: (n_time, n), rows among those of all runs, one below the other.
         inside: (n_time, n), False where padded.
     """
@@ -61,6 +62,7 @@ class Segments:
     actions: Values
     guess: Values
     noise: Values
+    past: tuple[Values, Values]
     at: Rows
     inside: NDArray[np.bool_]
 
@@ -95,9 +97,17 @@ def _at_rows(smoothed: Smoothed) -> tuple[Values, Values, Values]:
     return _last[1]
 
 
-def no_guess(data: Trajectories, n_state: int, n_measured: int) -> Guess:
-    """A guess that says nothing, for segments whose starts and noise are known otherwise."""
-    return Guess(np.zeros((data.n_row, n_state)), np.ones((data.n_row, n_measured)), False)
+def guess_by_samples(data: Trajectories, system: System) -> Guess:
+    """The samples as paths, gaps filled by straight lines, hidden states by 0: for segments whose starts are known."""
+    states = np.zeros((data.n_row, len(system.states)))
+    at = 0
+    for run in data.runs:
+        for k in range(system.n_measured):
+            known = np.isfinite(run.states[:, k])
+            if known.any():
+                states[at : at + run.n_row, k] = np.interp(run.time, run.time[known], run.states[known, k])
+        at += run.n_row
+    return Guess(states, np.ones((data.n_row, system.n_measured)), False)
 
 
 def _is_rate_of(system: System, name: str) -> int | None:
@@ -106,35 +116,52 @@ def _is_rate_of(system: System, name: str) -> int | None:
     return next((k for k in range(system.n_measured) if system.equations[k] == wanted), None)
 
 
-def cut(data: Trajectories, guess: Guess, length: int, n_measured: int) -> Segments:
-    """Segments of at most ``length`` steps from moment to moment, of nearly equal length within a run."""
+def cut(data: Trajectories, guess: Guess, length: int, system: System) -> Segments:
+    """Segments of at most ``length`` steps from moment to moment, of nearly equal length within a run.
+
+    Where laws look back, the first segment begins when what they look at has been recorded, if the run goes on from there.
+    """
     run, rows = [], []
+    lag = longest_lag(system)
     for r, each in enumerate(data.runs):
         moments, first = np.unique(each.time, return_index=True)
+        begin = int(np.searchsorted(moments, moments[0] + lag))
+        if begin < len(moments) - 1:
+            moments, first = moments[begin:], first[begin:]
         steps = len(moments) - 1
         n = max(1, math.ceil(steps / length))
         edges = np.round(np.linspace(0, steps, n + 1)).astype(np.int64)
         ends = np.append(first[1:], each.n_row) - 1  # the last row of each moment
         rows.append(np.column_stack([first[edges[:-1]], ends[edges[1:]]]))
         run.append(np.full(n, r))
-    return gather(data, guess, np.concatenate(run), np.concatenate(rows), n_measured)
+    return gather(data, guess, np.concatenate(run), np.concatenate(rows), system)
 
 
-def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, n_measured: int) -> Segments:
+def longest_lag(system: System) -> float:
+    """Time that laws look back, 0 where they do not."""
+    return max((d.lag for d in system.delays), default=0.0)
+
+
+def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, system: System) -> Segments:
     """Segments of the runs ``which`` (n,) with first and last rows ``span`` (n, 2)."""
+    n_measured = system.n_measured
     below = np.cumsum([0, *(each.n_row for each in data.runs)])
     at = span[:, 0] + np.arange(int(np.max(span[:, 1] - span[:, 0])) + 1)[:, None]
     inside = at <= span[:, 1]
     at = np.minimum(at, span[:, 1]) + below[which]
 
+    def spread_at(table: Values, rows: Rows) -> Values:
+        return np.moveaxis(table[rows], 2, 1)
+
     def spread(table: Values) -> Values:
-        return np.moveaxis(table[at], 2, 1)
+        return spread_at(table, at)
 
     samples = spread(np.concatenate([r.states[:, :n_measured] for r in data.runs]))
     known = np.isfinite(samples) & inside[:, None, :]
     time = np.concatenate([r.time for r in data.runs])[at]
     begun = np.array([r.time[0] for r in data.runs])[which]
     ended = np.array([r.time[-1] for r in data.runs])[which]
+    back = _past(data, system, time[0], at[0] - below[which], below[which])
     on_edge = ((time == time[0]) & (time > begun)) | ((time == time[-1]) & (time < ended))
     return Segments(
         which,
@@ -145,6 +172,20 @@ def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, n_measured
         spread(np.concatenate([r.actions for r in data.runs])),
         spread(guess.states),
         spread(guess.noise),
+        (np.concatenate([r.time for r in data.runs])[back], spread_at(guess.states, back)),
         at,
         inside,
     )
+
+
+def _past(data: Trajectories, system: System, time: Values, first: Rows, below: Rows) -> Rows:
+    """Rows (n_past, n) of all runs, as far back from the segments' first rows as laws look, and one more."""
+    if not system.delays:
+        return np.empty((0, len(time)), np.int64)
+    clocks = np.concatenate([r.time for r in data.runs])
+    lag = longest_lag(system)
+    looked = [
+        int(np.searchsorted(clocks[b : b + f + 1], t - lag, "left")) for t, f, b in zip(time, first, below, strict=True)
+    ]
+    width = int(np.max(first - np.array(looked))) + 2
+    return np.asarray(np.maximum(first - np.arange(width - 1, -1, -1)[:, None], 0) + below)

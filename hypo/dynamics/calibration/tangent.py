@@ -1,4 +1,4 @@
-"""What an extra term would do: residuals of a fitted system are nearly linear in small changes of its right-hand side.
+"""Effects of extra terms: residuals of a fitted system are nearly linear in small changes of its right-hand side.
 
 With ε·g(x) added to the rate of state j the path changes by ε·δ,
 
@@ -95,15 +95,20 @@ class ExtraTerm:
 
 
 class Linearised:
-    """A fitted system along the data: made once, asked for every equation and library."""
+    """A fitted system along the data: made once, asked for every equation and library.
+
+    Raises ValueError for laws that look back: a change of theirs acts again later, which one interval does not tell.
+    """
 
     def __init__(self, calibrated: Calibrated, data: Trajectories) -> None:
         self.system: System = calibrated.system
+        if self.system.delays:
+            raise ValueError("the effects of extra terms in laws with delays are not known; leave the delays out")
         self.seg: Segments = segments_of(calibrated, data)
         theta, scale = self.system.parameters, sizes(calibrated)
         starts = np.column_stack([s.start for s in calibrated.segments])
         m = self.system.n_measured
-        clocks = Clocks(self.seg.time, self.seg.actions)
+        clocks = Clocks(self.seg.time, self.seg.actions, self.seg.past)
         self.course: Course = follow_course(self.system, clocks, starts, theta, scale, ACCURACY)
         sd = calibrated.measurement.sd(np.moveaxis(self.course.states[:, :m], 1, 2).reshape(-1, m))
         sd = np.moveaxis(sd.reshape(len(self.seg.time), self.seg.n, m), 2, 1)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,15 +21,15 @@ from hypo.dynamics.discovery.alone import Alone, columns_along
 from hypo.dynamics.discovery.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.judge import Judge, merged
+from hypo.dynamics.discovery.lags import fit_lags
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.refine import refine
 from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
-from hypo.dynamics.kinds import make_kind
+from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
-from hypo.dynamics.smoothing.path import effective_rows
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -37,6 +38,9 @@ from hypo.expression.expr import Expression
 from hypo.interrupts import during_a_fit, has_come, hold, release
 from hypo.knowledge.knowledge import Knowledge
 
+# Shares of the time left in which lags are found, by a search of its own, and fitted.
+FINDING_LAGS = 0.4
+FITTING_LAGS = 0.3
 # Seconds of the search for one equation, and the share of the time limit that all of them have at most.
 SECONDS_OF_SEARCH = 3.0
 PROPOSING = 0.4
@@ -94,13 +98,35 @@ class _Work:
         self.judge: Judge | None = None
         self.smoothed = smooth_all(data)
         self.kind = make_kind(data, self.smoothed, options, knowledge)
-        self.pattern, self.sought, self.columns = self.kind.pattern, self.kind.sought, self.kind.columns
-        order = 2 if options.order == 2 else 1
-        self.rows = tuple(
-            sum(len(effective_rows(paths[k], order)) for paths in self.smoothed.paths) for k in range(len(data.states))
-        )
+        self._take(self.kind)
+
+    def _take(self, kind: Kind) -> None:
+        """Search for laws of this kind from now on."""
+        self.kind = kind
+        self.pattern, self.sought, self.columns = kind.pattern, kind.sought, kind.columns
+        self.rows = tuple(kind.effective_rows(k) for k in range(len(self.data.states)))
 
     def run(self) -> None:
+        if self.pattern.delays:
+            self._find_lags()
+        self._search()
+        self._finish()
+
+    def _find_lags(self) -> None:
+        """A first search with lags that smoothed paths gave; those of its best system, fitted, are kept from then on."""
+        whole, self.clock = self.clock, Clock(now() + FINDING_LAGS * self.clock.left)
+        self._search()
+        assert self.judge is not None
+        first = self.judge.ranked()
+        self.clock = Clock(now() + FITTING_LAGS * whole.left)
+        if first and not has_come():
+            fitted = fit_lags(first[0].fitted, lambda s: self._fit(s, math.inf), self.kind.lag_bounds)
+            if fitted.system.delays:
+                self._take(replace(self.kind, delays=fitted.system.delays))
+        self.clock = whole
+
+    def _search(self) -> None:
+        """Candidates, their combinations and what is near the best of these; all of it is in ``judge``."""
         rows = float(np.mean(self.rows))
         background = self.kind.background
         violation = None if background is None else background.violation
@@ -125,7 +151,6 @@ class _Work:
         templates = background.motion.templates if background is not None else {}
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         refine(judge, free, self.data, self.columns)
-        self._finish()
 
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hypo.clock import Expiring
+from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
@@ -36,8 +36,8 @@ class Judged:
 
 
 def form_of(system: System) -> Form:
-    """What two fits of one structure have in common: equations as sums with fitted numbers left open, exact ones as they are, and
-    shared constants."""
+    """What two fits of one structure have in common: equations as sums with fitted numbers left open and exact ones as they
+    are, and which constants are shared."""
     return (*(as_sum(e).inner_form for e in system.equations), system.shared)
 
 
@@ -71,7 +71,7 @@ class Judge:
 
     fit: Fit
     scorer: Scorer
-    clock: Expiring
+    clock: Clock
     most: int
     judged: dict[Form, Judged | None] = field(default_factory=dict)
     count: int = 0

@@ -4,15 +4,16 @@
 2. Sums of rate-law terms in linear views (:mod:`~hypo.dynamics.discovery.proposals.sparse`): thinned rows, averages over bumps,
    and the samples themselves as integrals of the law.
 
-All constants are fitted in one view, so that candidates compare, and the list is ordered by misfit + code length under the prior
-for rate laws. The best few with each number of constants and in each view are kept whatever their score: errors in x bias rates,
-and the trajectory decides (:mod:`hypo.dynamics.discovery.discover`).
+All constants are fitted in one view, so that candidates compare, and the list is ordered by misfit + code length under the
+prior for rate laws. The best few with each number of constants are kept whatever their score: errors in x bias rates, and the
+trajectory decides (:mod:`hypo.dynamics.discovery.discover`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
+from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.knowledge import Knowledge
@@ -64,10 +66,20 @@ def propose(
     delays: Sequence[Delay] = (),
     knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
-    """Right-hand sides of state k, likeliest first, at most ``MOST``; ``knowledge`` is of its law."""
+    """Right-hand sides of state k, likeliest first, at most ``MOST``.
+
+    Args:
+        data, smoothed: the runs and their paths.
+        k: number of the measured state whose rate, acceleration or next value is sought.
+        options: the kind of law.
+        seconds: time at most; of the work there is no more than a few seconds' anyway.
+        seed: of the search.
+        delays: former values that laws may use, with the lags to take them at.
+        knowledge: of the law; None: nothing is known.
+    """
     clock = Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
-    names, rows = equation.names, equation.rows
+    names = equation.names
     permitted = Permitted(knowledge, tuple(names))
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
@@ -78,24 +90,35 @@ def propose(
         # Sums first: they find most, and their work is small.
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
-        searched = search_rates(rows.X, rows.target, rows.sd, names, left, seed, knowledge)
-        ranked += rank(permitted.laws((e, "search") for e in searched), equation, costs)
-        best = sorted(ranked, key=lambda c: c.score)
-        wider = [
-            w for c in [c for c in best if _has_inside(c.expression)][:WIDENED] for w in widen(c.expression, names)
-        ]
-        ranked += rank(permitted.laws((e, "widened") for e in wider), equation, costs)
+        ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
+        ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
             # What errors of the columns do depends on the law's slopes, which are better known now.
             equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
             known = {c.expression.masked() for c in ranked}
+            found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
             again = [(c.expression, c.source) for c in ranked]
-            sums = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
-            again += [f for f in sums if f[0].masked() not in known]
-            ranked = rank(again, equation, costs)
+            ranked = rank([*again, *(f for f in found if f[0].masked() not in known)], equation, costs)
         return select(ranked, names, equation.views[0].X)
+
+
+def _searched(
+    equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
+) -> list[tuple[Expression, str]]:
+    """What a whole search on thinned rows finds; nothing where there is no time, or where rows are too few for one."""
+    rows = equation.rows
+    with suppress(HypoError):
+        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)
+        return [(e, "search") for e in found]
+    return []
+
+
+def _widened(ranked: Sequence[Candidate], names: Sequence[str]) -> list[tuple[Expression, str]]:
+    """The best candidates with a divisor or an exponential, with a further column in there."""
+    inside = [c for c in sorted(ranked, key=lambda c: c.score) if _has_inside(c.expression)]
+    return [(w, "widened") for c in inside[:WIDENED] for w in widen(c.expression, names)]
 
 
 def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dict[str, float]) -> list[Candidate]:
@@ -150,7 +173,8 @@ def select(found: Sequence[Candidate], columns: Sequence[str], X: Values) -> tup
     """The best ones, and the best few of each number of constants, by score."""
     candidates = distinct(found, columns, X)
     taken: dict[int, int] = {}
-    first, rest = [], []
+    first: list[Candidate] = []
+    rest: list[Candidate] = []
     for c in candidates:
         size = len(c.expression.free)
         taken[size] = taken.get(size, 0) + 1

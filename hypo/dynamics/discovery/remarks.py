@@ -9,7 +9,6 @@ import numpy as np
 from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.rows.columns import Columns
-from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 
 # Weight from which on a rival is named, and how many are.
@@ -21,10 +20,13 @@ VANISHES = 1e-9
 
 def make_remarks(systems: Sequence[WeightedSystem], columns: Columns) -> tuple[str, ...]:
     """Sentences on undersampled states, conserved sums, and what the data cannot tell apart."""
-    return (*_undersampled(columns.smoothed), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
+    return (*_undersampled(columns), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
 
 
-def _undersampled(smoothed: Smoothed) -> Iterator[str]:
+def _undersampled(columns: Columns) -> Iterator[str]:
+    if columns.options.discrete:
+        return  # laws of the next value need no rate
+    smoothed = columns.smoothed
     for k, name in enumerate(smoothed.data.states):
         if any(paths[k].is_undersampled for paths in smoothed.paths):
             yield f"{name} is undersampled: its rate between two rows is not known; measure more often"

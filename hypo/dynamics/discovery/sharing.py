@@ -24,14 +24,14 @@ def signed(system: System) -> System:
 
 
 def written(e: Expression) -> Expression:
-    """``e`` as a sum of terms with positive coefficients, which makes most numbers linear; as it is where that takes more fitted
-    numbers."""
+    """``e`` as a sum of terms with positive coefficients, which makes most numbers linear; as it is where that takes more
+    fitted numbers."""
     s = as_sum(e)
     return s.positive_expression() if s.n_free <= len(e.free) else e
 
 
 def coefficients(system: System) -> Iterator[tuple[int, int, str, float]]:
-    """(Equation, number of the constant, form of its term, value) of the fitted coefficients of a system in :func:`signed` form."""
+    """(Equation, number of the constant, form of its term, value) of the fitted coefficients of a :func:`signed` system."""
     at = 0
     for k, e in enumerate(system.equations):
         s = as_sum(e)

@@ -1,9 +1,9 @@
 """Right-hand sides as sums of terms: coefficient times powers of variables, of functions and of sums.
 
-Products of sums are multiplied out (``distribute=True``), so that ``r*x*(1 - x/K)`` and ``a*x - b*x**2`` become one sum, or kept
-as they are. Numbers that only scale something are moved in front of it: ``a/(b + c*x)`` becomes ``(a/c)*(b/c + x)**-1``, with
-two constants, as many as it has degrees of freedom. What is left in numbers that may be fitted is counted; the *form* of a sum
-is its text with these numbers left open.
+Products of sums are multiplied out (``distribute=True``), so that ``r*x*(1 - x/K)`` and ``a*x - b*x**2`` become one sum, or
+kept as they are. Numbers that only scale something are moved in front of it: ``a/(b + c*x)`` becomes
+``(a/c)*(b/c + x)**-1``, with two constants, as many as it has degrees of freedom. The *form* of a sum is its text with fitted
+numbers left open.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ ONE = Number(1.0)
 
 @dataclass(frozen=True)
 class Factor:
-    """A base to a power: the base is a variable (``name``), a function of sums (``opcode``, ``args``) or a sum (``args`` alone)."""
+    """A base to a power: a variable (``name``), a function of sums (``opcode``, ``args``) or a sum (``args`` alone)."""
 
     power: Number
     name: str = ""

@@ -104,8 +104,8 @@ def make_background(knowledge: Knowledge | None, columns: Columns) -> Background
     require_names(knowledge, states, columns.data.actions, columns.names)
     if columns.options.order == 2 and knowledge.dynamics and knowledge.dynamics.positive:
         raise KnowledgeError(
-            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming negative; "
-            "leave it out at order 2"
+            f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
+            "negative; leave it out at order 2"
         )
     ranges = {}
     for j, name in enumerate(columns.names):

@@ -8,11 +8,12 @@ proposal: the lag is fitted along with the law.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.rows.columns import Columns
@@ -28,6 +29,9 @@ Values = NDArray[np.float64]
 GRID = 25
 # Rounds in which each lag is chosen anew with the others held.
 ROUNDS = 2
+# Lags that are refined, and steps for each.
+REFINED = 2
+STEPS = 12
 # Powers of a former value; laws with delays rise and fall with it.
 POWERS = 6
 # Terms of a sum.
@@ -51,13 +55,29 @@ def choose_lags(
     likely = list(grids)
     for _ in range(ROUNDS if len(delays) > 1 else 1):
         for i, grid in enumerate(grids):
-            nats = np.zeros(len(grid))
-            for at, lag in enumerate(grid):
+
+            def nats_of(lag: float, i: int = i) -> float:
                 delays[i] = replace(delays[i], lag=float(lag))
-                nats[at] = sum(_nats(Columns(data, smoothed, options, tuple(delays)), each) for each in rows)
-            likely[i] = grid[_valleys(nats)]
+                return sum(_nats(Columns(data, smoothed, options, tuple(delays)), each) for each in rows)
+
+            nats = np.array([nats_of(lag) for lag in grid])
+            likely[i] = _refined(grid, nats, options.discrete, nats_of)
             delays[i] = replace(delays[i], lag=float(likely[i][0]))
     return tuple(delays), tuple(likely)
+
+
+def _refined(grid: Values, nats: Values, is_discrete: bool, nats_of: Callable[[float], float]) -> Values:
+    """Lags likelier than their neighbours, likeliest first; the first few, which are used, to more digits than the grid's."""
+    order = _valleys(nats)
+    out = np.array(grid[order], float)
+    if is_discrete or len(grid) < 2:
+        return out
+    for n, at in enumerate(order[:REFINED]):
+        ends = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+        found = minimize_scalar(nats_of, bounds=ends, method="bounded", options={"maxiter": STEPS})
+        if found.fun < nats[at]:
+            out[n] = found.x
+    return out
 
 
 def _valleys(nats: Values) -> NDArray[np.int64]:

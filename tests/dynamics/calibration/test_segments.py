@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypo.dynamics.calibration.segments import Guess, cut, guess_paths, no_guess
+from hypo.dynamics.calibration.segments import Guess, cut, guess_by_samples, guess_paths
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from tests.dynamics.calibration.systems import PENDULUM, make_data
 
@@ -24,7 +24,7 @@ def ragged():
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 8, 100])
 def test_samples_count_once(length):
     data = ragged()
-    seg = cut(data, no_guess(data, 2, 2), length, 2)
+    seg = cut(data, guess_by_samples(data, PENDULUM.system), length, PENDULUM.system)
     whole = np.concatenate([r.states for r in data.runs])
     total = np.zeros_like(whole)
     for s in range(seg.n):
@@ -39,7 +39,7 @@ def test_segments_follow_each_other_and_hold_the_samples(length):
     data = ragged()
     whole = np.concatenate([r.states for r in data.runs])
     guess = Guess(np.nan_to_num(whole), np.ones_like(whole), False)
-    seg = cut(data, guess, length, 2)
+    seg = cut(data, guess, length, PENDULUM.system)
     for s in range(seg.n):
         rows = slice(seg.rows[s, 0], seg.rows[s, 1] + 1)
         run = data.runs[seg.run[s]]

@@ -22,7 +22,7 @@ def test_a_fitted_exponent_becomes_a_simple_one():
 
 def test_a_number_within_a_function_may_be_one():
     e = next(e for e in smaller(law("a*sin(c*x)", NUMBERS)) if len(e.free) == 1 and "sin" in str(e))
-    assert as_sum(e).inner_form == "sin(x)"
+    assert as_sum(e).form == "sin(x)"
 
 
 def test_a_divisor_loses_its_constant_or_its_variable():

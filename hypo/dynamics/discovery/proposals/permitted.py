@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hypo.dynamics.discovery.proposals.filled import fill_template
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.knowledge.equation import law_name
 from hypo.expression.expr import Expression
 from hypo.knowledge.knowledge import Knowledge
+
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,12 @@ class Permitted:
                 [not self.has_template and not self._of_terms.is_hard_violated(e, law) for e in terms.expressions], bool
             )
         )
+
+    def filled(self, X: Values) -> Iterator[tuple[Expression, str]]:
+        """Laws of the known form, each with its source; none where no form is known."""
+        if self.knowledge is not None and self.knowledge.template is not None:
+            constants = {name: c.value for name, c in self.knowledge.constants.items()}
+            yield from fill_template(self.knowledge.template, self.columns, constants, X)
 
     def laws(self, found: Iterable[tuple[Expression, str]]) -> Sequence[tuple[Expression, str]]:
         """Those right-hand sides, each with its source, that break nothing."""

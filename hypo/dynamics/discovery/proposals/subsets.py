@@ -38,8 +38,8 @@ EXACT = 1e-12
 
 @dataclass(frozen=True)
 class Columns:
-    """Unit columns of a regression: inner products ``gram`` (n, n) and, with the unit target, ``r`` (n,); ``cost`` (n,) in nats,
-    ``form`` (n,) numbers of forms, and the number of ``rows``."""
+    """Unit columns of a regression: inner products ``gram`` (n, n) and, with the unit target, ``r`` (n,); ``cost`` (n,) in
+    nats, ``form`` (n,) numbers of forms, and the number of ``rows``."""
 
     gram: Values
     r: Values
@@ -54,8 +54,8 @@ class Columns:
 
 
 def best_subsets(A: Values, target: Values, cost: Values, form: Index, sizes: int, clock: Clock) -> list[Index]:
-    """For each size from 1 to ``sizes`` subsets (n_subset, size) of the rows of ``A`` (n_term, n_row), best first; of those with
-    the same forms only the best.
+    """For each size from 1 to ``sizes`` subsets (n_subset, size) of the rows of ``A`` (n_term, n_row), best first; of those
+    with the same forms only the best.
 
     Args:
         A: columns of the regression.

@@ -1,13 +1,14 @@
 """Terms of which textbooks make rate laws, for sparse sums: monomials, saturations, waves, logistic steps, their products.
 
-Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
+Constants inside a term (the c of x/(c + x)) stand on a grid that follows the data; whoever uses a term fits them. Terms come
+in families, from polynomials to products of functions, so that sums can be sought among the plain ones first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement
+from itertools import chain, combinations, combinations_with_replacement
 from math import comb
 
 import numpy as np
@@ -25,7 +26,9 @@ MOST_MONOMIALS = 130
 # Highest total degree of mixed monomials, and of one column alone.
 MIXED_DEGREE = 4
 SINGLE_DEGREE = 5
-# Columns up to which functions of one are multiplied by others, and differences of two are taken.
+# Columns up to which differences of two are taken.
+DIFFERENCES = 12
+# Columns up to which functions of one are multiplied by others.
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
 SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
@@ -76,10 +79,8 @@ def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = 
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
     names, rows = [columns[i] for i in moving], X[moving]
     found: dict[str, tuple[Expression, int]] = {}
-    for family, e in _all_terms(names, rows):
+    for family, e in chain(_all_terms(names, rows), ((WAVE, e) for e in waves)):
         found.setdefault(str(e), (e, family))
-    for e in waves:
-        found.setdefault(str(e), (e, WAVE))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
     families = np.array([f for _, f in found.values()], np.int64)
@@ -109,8 +110,8 @@ def _all_terms(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expressio
         yield from _functions_of_one(name, x)
     for name, x in zip(names, X, strict=True):
         yield from _products(name, x, [n for n in names if n != name] if len(names) <= MANY_COLUMNS else [])
-    if len(names) <= MANY_COLUMNS:
-        yield from _of_two(names, X)
+    if len(names) <= DIFFERENCES:
+        yield from _of_two(names, len(names) <= MANY_COLUMNS)
 
 
 def _monomials(names: Sequence[str]) -> Iterator[tuple[int, Expression]]:
@@ -142,7 +143,7 @@ def _functions_of_one(name: str, x: Values) -> Iterator[tuple[int, Expression]]:
         yield FUNCTION, Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
         yield FUNCTION, u * Expression.apply("exp", -(u * _free(1.0 / (c * size + 1e-300))))
     yield FUNCTION, Expression.apply("exp", -u)
-    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)) and np.min(x) * np.max(x) > 0:
+    if keeps_off_zero(x):
         yield POWER, _number(1.0) / u
         yield POWER, _number(1.0) / power(u, 2)
     if np.min(x) >= 0:
@@ -183,9 +184,9 @@ def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int
     for v in (u, *leaves):
         for f in ("sin", "cos"):
             yield WAVE, v * Expression.apply(f, u)
-        if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+        if keeps_off_zero(x):
             yield POWER, v / u
-    if np.min(np.abs(x)) > ZERO * np.max(np.abs(x)):
+    if keeps_off_zero(x):
         for v in leaves:
             for f in ("sin", "cos"):
                 yield FUNCTION, Expression.apply(f, v) / u
@@ -197,22 +198,28 @@ def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int
             yield SATURATION, v * s
 
 
-def _of_two(names: Sequence[str], X: Values) -> Iterator[tuple[int, Expression]]:
-    """Functions of two columns: waves of sums and differences, products of waves."""
+def _of_two(names: Sequence[str], has_products: bool) -> Iterator[tuple[int, Expression]]:
+    """Functions of two columns: waves of differences, and with products waves of sums and products of waves."""
     for i, j in combinations(range(len(names)), 2):
         u, v = Expression.variable(names[i]), Expression.variable(names[j])
         for f in ("sin", "cos"):
             yield WAVE, Expression.apply(f, u - v)
+        if not has_products:
+            continue
+        yield FUNCTION, (u - v) * Expression.apply("abs", u - v)
+        for f in ("sin", "cos"):
             yield WAVE, Expression.apply(f, u + v)
             for g in ("sin", "cos"):
                 yield WAVE, Expression.apply(f, u) * Expression.apply(g, v)
-        yield FUNCTION, (u - v) * Expression.apply("abs", u - v)
+                yield WAVE, Expression.apply(f, u) * power(Expression.apply(g, v), 2)
+                yield WAVE, Expression.apply(f, v) * power(Expression.apply(g, u), 2)
         for a, b in ((u, v), (v, u)):
-            for p in (2,):
-                for f in ("sin", "cos"):
-                    for g in ("sin", "cos"):
-                        yield WAVE, Expression.apply(f, a) * power(Expression.apply(g, b), p)
             yield WAVE, Expression.apply("cos", a) / Expression.apply("tan", b)
+
+
+def keeps_off_zero(x: Values) -> bool:
+    """True where a column has one sign and is never near 0: it may be divided by."""
+    return bool(np.min(np.abs(x)) > ZERO * np.max(np.abs(x)) and np.min(x) * np.max(x) > 0)
 
 
 def power(u: Expression, p: int) -> Expression:

@@ -7,8 +7,9 @@ A view has columns ``X`` on a grid along the smoothed paths, and a linear map W 
     *integral*   W = L⁻¹∫_{t_0}^{t_i} · dt, target L⁻¹(y_i), starts projected out
 
 The last one has the samples themselves as its target, whose noise is known: no error of a smoothed rate is in it. With J the
-slopes of a first model and C_x the covariance of errors of a column x, L Lᵀ = σ² + I J C_x J Iᵀ. Of a positive state whose noise
-grows with it the logarithms are followed instead: log y_i = log x_0 + ∫ f/x dt, so that neither peaks nor their errors rule.
+slopes of a first model and C_x the covariance of errors of a column x, L Lᵀ = σ² + I J C_x J Iᵀ. Of a positive state whose
+noise grows with it the logarithms are followed instead: log y_i = log x_0 + ∫ f/x dt, so that neither peaks nor their errors
+rule.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Waves in time, for laws that may use time itself: sin(ω·t + φ), frequencies and phases on a grid; whoever uses one fits them."""
+"""Waves in time, for laws that may use time itself: sin(ω·t + φ) on a grid; whoever uses one fits its numbers."""
 
 from __future__ import annotations
 

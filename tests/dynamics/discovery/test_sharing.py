@@ -1,0 +1,39 @@
+"""Constants shared between equations."""
+
+import numpy as np
+
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.discovery.sharing import share_constants, signed
+from tests.dynamics.calibration.systems import make_system
+
+EPIDEMIC = {"x": "-a*x*y", "y": "b*x*y - c*y"}
+
+
+def fitted(equations, numbers, sd):
+    system = make_system(equations, numbers)
+    n = len(system.states)
+    one = np.ones(n)
+    return Calibrated(system, (one,), one, 40 * one, one, np.diag(np.full(len(system.parameters), sd**2)), 0.0)
+
+
+def test_equal_terms_of_two_equations_share_a_constant_within_errors():
+    shared = share_constants(fitted(EPIDEMIC, {"a": 0.4, "b": 0.405, "c": 0.3}, 0.003))
+    assert shared is not None
+    assert shared.shared == (0, 0, 1) and len(shared.parameters) == 2
+
+
+def test_numbers_that_differ_are_left_alone():
+    assert share_constants(fitted(EPIDEMIC, {"a": 0.4, "b": 0.5, "c": 0.3}, 0.003)) is None
+
+
+def test_terms_that_differ_are_left_alone():
+    assert share_constants(fitted({"x": "-a*x", "y": "b*y"}, {"a": 0.4, "b": 0.4}, 0.01)) is None
+
+
+def test_signs_are_written_out_and_values_stay():
+    system = fitted({"x": "-a*x - b*y", "y": "c*x*(y - a)"}, {"a": 0.4, "b": 0.7, "c": 2.0}, 0.01).system
+    new = signed(system)
+    assert np.all(new.parameters > 0)
+    X = np.random.default_rng(0).uniform(0.5, 2, (2, 9))
+    rates = [s.rates(X, np.repeat(s.parameters[:, None], 9, axis=1)) for s in (system, new)]
+    np.testing.assert_allclose(rates[0], rates[1])
