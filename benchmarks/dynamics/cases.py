@@ -42,9 +42,10 @@ class Case:
         states: positions before their speeds where only positions are measured.
         rates: laws in hypo's syntax, one for each state.
         starts: initial states; the first ones are learned from.
-        times: of samples.
+        times: of samples, and of what is compared.
         measured: number of measured states, the first ones.
         n_learned: trajectories to learn from where nothing else is asked.
+        sampled: of samples, where they are others.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Case:
     times: Values
     measured: int
     n_learned: int = 1
+    sampled: Values | None = None
 
     @property
     def order(self) -> int:
@@ -122,12 +124,17 @@ def record(case: Case, sigma: float, rho: float, seed: int, n: int | None = None
     As ODEFormer does it. Equal seeds give equal recordings of a case.
     """
     rng = np.random.default_rng([seed, zlib.crc32(case.name.encode())])
+    n = case.n_learned if n is None else n
+    times, truth = case.times, case.truth[:n]
+    if case.sampled is not None:
+        times = case.sampled
+        truth = tuple(follow(case.laws, case.states, start, times) for start in case.starts[:n])
     out = []
-    for states in case.truth[: case.n_learned if n is None else n]:
+    for states in truth:
         seen = states[:, : case.measured]
         seen = seen * (1.0 + sigma * rng.standard_normal(seen.shape))
         kept = np.sort(rng.permutation(len(seen))[: len(seen) - round(rho * len(seen))])
-        out.append(Recording(case.times[kept], seen[kept]))
+        out.append(Recording(times[kept], seen[kept]))
     return tuple(out)
 
 

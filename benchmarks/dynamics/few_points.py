@@ -67,7 +67,7 @@ def point_tasks(args: argparse.Namespace) -> Iterator[tuple[run.Task, argparse.N
             learned = (own, *drawn)[:n]
             if len(learned) < n:
                 continue
-            given = replace(more, starts=(*learned, other), times=np.linspace(0.0, 10.0, n_time))
+            given = replace(more, starts=(*learned, other), sampled=np.linspace(0.0, 10.0, n_time))
             for seed in range(args.seeds):
                 chosen = run.options(["--noise", str(args.noise), "--trajectories", str(n)])
                 chosen.time_limit, chosen.suite = args.time_limit, f"{n_time} samples"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypo.checks import read_seconds
 from hypo.dynamics.options import DelayRange, Options
+from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import InputError, KnowledgeError
-
-if TYPE_CHECKING:
-    from hypo.knowledge.knowledge import Knowledge
+from hypo.knowledge import Knowledge
 
 HOLDS = ("zero", "linear", "spline")
 ORDERS = (1, 2)
@@ -111,6 +111,27 @@ def _read_lag(state: str, value: Any) -> float:
     return number
 
 
+def read_knowledge(given: Any, data: Trajectories) -> tuple[Knowledge | None, Trajectories]:
+    """The knowledge with the units of the table, and the trajectories with the units that it states.
+
+    Raises:
+        KnowledgeError: a file or dictionary that cannot be read, or units that contradict those of the table.
+    """
+    if given is None:
+        return None, data
+    if isinstance(given, Knowledge):
+        loaded = given
+    elif isinstance(given, Mapping):
+        loaded = Knowledge.from_dict(given)
+    elif isinstance(given, str | os.PathLike):
+        loaded = Knowledge.load(given)
+    else:
+        raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(given).__name__}")
+    loaded = loaded.with_units(data.units)
+    stated = {name: loaded.units[name].text for name in (data.time, *data.columns) if name in loaded.units}
+    return loaded, replace(data, units=stated)
+
+
 def fit_to_data(options: Options, data: Trajectories) -> None:
     """Raises InputError where options do not go with the trajectories: delays of what is no state, or longer than a run."""
     longest = max(run.duration for run in data.runs)
@@ -126,21 +147,9 @@ def fit_to_data(options: Options, data: Trajectories) -> None:
                 f"the delay of {delay.state} reaches {delay.most:g}, but the longest run lasts {longest:g}; "
                 "former values must have been recorded, so give shorter delays"
             )
-    if options.use_time and data.time in data.columns:
-        raise InputError(f"time is called {data.time}, and so is another column; rename one of them")
-
-
-def read_knowledge(given: Any) -> Knowledge | None:
-    """What is known, of a file, a dictionary, or as it is; None where nothing is given.
-
-    Raises KnowledgeError with every problem of a file.
-    """
-    from hypo.knowledge.knowledge import Knowledge
-
-    if given is None or isinstance(given, Knowledge):
-        return given
-    if isinstance(given, Mapping):
-        return Knowledge.from_dict(given)
-    if isinstance(given, str | os.PathLike):
-        return Knowledge.load(given)
-    raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(given).__name__}")
+    for state in data.states if options.order == 2 else ():
+        if speed_name(state) in (*data.columns, data.time):
+            raise InputError(
+                f"with order 2 the speed of {state} is called {speed_name(state)}, and so is a column; rename that, or give "
+                "it as a state with order 1"
+            )

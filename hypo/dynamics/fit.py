@@ -13,9 +13,10 @@ from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
+    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
-    from hypo.knowledge.knowledge import Knowledge
+    from hypo.knowledge import Knowledge
 
 __all__ = ["WorldModel", "fit_dynamics"]
 
@@ -73,7 +74,8 @@ def fit_dynamics(
         delays: states whose former values laws may use, each with the least and the largest lag: ``{"x": (0.5, 5)}``.
         use_time: True where laws may use time itself.
         group: the column that tells runs apart, or an entry for each row.
-        knowledge: a knowledge file, its path or a dictionary of the same shape; the section [dynamics] is about the laws.
+        knowledge: a knowledge file, or what :meth:`hypo.Knowledge.from_dict` reads; its section ``[dynamics]`` says what is
+            known of the laws.
         time_limit: seconds, or a duration such as ``"2min"``.
         seed: equal seeds give equal results, unless the time limit cut the search.
         thousands: the mark between thousands in a file of texts.
@@ -83,25 +85,23 @@ def fit_dynamics(
 
     Raises:
         DataError: the table cannot be used; the message says where and why.
-        InputError: an argument is wrong.
         KnowledgeError: the knowledge cannot be read, or does not fit the columns.
+        InputError: an argument is wrong.
     """
     options = make_options(
         order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
     )
-    known = read_knowledge(knowledge)
     trajectories = read_trajectories(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
     refuse_other_kinds(options)
-    if known is not None:
-        known.with_units(trajectories.units)
+    known, trajectories = read_knowledge(knowledge, trajectories)
     return discover_laws(trajectories, options, known)
 
 
 def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
-    """The model of checked trajectories."""
+    """The model of checked trajectories, and how its laws fare under what is known."""
     from hypo.dynamics.discovery.discover import discover
 
     with interrupts.during_a_fit():
@@ -112,8 +112,20 @@ def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | N
             found = replace(
                 found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
             )
-    said = {} if knowledge is None else {"knowledge": knowledge.as_dict()}
-    return WorldModel(found, asdict(options) | said)
+    settings: dict[str, Any] = asdict(options)
+    if knowledge is not None:
+        settings["knowledge"] = knowledge.as_dict()
+        settings["rules"] = _check_rules(found, options, knowledge)
+    return WorldModel(found, settings)
+
+
+def _check_rules(found: Discovered, options: Options, knowledge: Knowledge) -> list[dict[str, Any]]:
+    """How the likeliest system fares under each rule of [dynamics], proved where intervals can."""
+    from hypo.dynamics.kinds import make_kind
+
+    background = make_kind(found.smoothed.data, found.smoothed, options, knowledge).background
+    verdicts = [] if background is None else background.verdicts(found.best.system)
+    return [{"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in verdicts]
 
 
 def refuse_other_kinds(options: Options) -> None:

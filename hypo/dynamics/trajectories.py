@@ -152,6 +152,7 @@ def make_trajectories(
         checks.require_order(run, clock, is_grouped=group is not None, may_repeat=not discrete)
         checks.require_single_inputs(run, inputs)
     _require_moments(table, runs, named_states)
+    _require_measured(table, runs, named_states)
     _require_change(table, runs, named_states)
     names = [clock, *named_states, *inputs]
     units = {name: table.units[name] for name in names if name in table.units}
@@ -299,6 +300,17 @@ def _require_moments(table: Table, runs: Sequence[Run], states: Sequence[str]) -
                 f'{table.source}, column "{name}": measured at {moments} moment{"s" * (moments != 1)}; '
                 f"a law of motion needs {LEAST_MOMENTS} or more"
             )
+
+
+def _require_measured(table: Table, runs: Sequence[Run], states: Sequence[str]) -> None:
+    """Raises DataError for a state that was not measured once in a run."""
+    for run in runs:
+        for k, name in enumerate(states):
+            if not np.isfinite(run.states[:, k]).any():
+                raise DataError(
+                    f'{table.source}, column "{name}": there is no measurement in run "{run.name}"; '
+                    "leave out the run, or the state"
+                )
 
 
 def _require_change(table: Table, runs: Sequence[Run], states: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -150,6 +151,10 @@ def test_recordings_have_the_stated_noise_and_size(bench: SimpleNamespace) -> No
     np.testing.assert_array_equal(first.values, again.values)
     (other,) = bench.cases.record(case, 0.05, 0.5, seed=4)
     assert not np.array_equal(first.time, other.time)
+    eight = np.linspace(0.0, 10.0, 8)
+    (few,) = bench.cases.record(replace(case, sampled=eight), 0.0, 0.0, seed=0)
+    np.testing.assert_allclose(few.values[[0, -1]], case.truth[0][[0, -1]], rtol=1e-7)
+    np.testing.assert_array_equal(few.time, eight)
     positions = bench.cases.record(bench.cases.load("partial")[8], 0.0, 0.0, seed=0)[0]
     assert positions.values.shape == (150, 2)
 

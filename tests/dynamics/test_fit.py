@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import hypo
+from hypo.dynamics import fit
 from hypo.dynamics.arguments import read_delays
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery import discover as discovery
@@ -14,7 +15,7 @@ from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
-from hypo.errors import ArgumentError, DataError, InputError
+from hypo.errors import ArgumentError, DataError, InputError, KnowledgeError
 from hypo.expression.parser import parse
 
 T = np.linspace(0.0, 5.0, 30)
@@ -22,12 +23,12 @@ DATA = {"t": T, "x": np.exp(-T), "v": np.cos(T)}
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Trajectories, Options]]:
+def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the discovery was called with; it answers at once."""
-    calls: list[tuple[Trajectories, Options]] = []
+    calls: list[Any] = []
 
-    def answer(data: Trajectories, options: Options, knowledge=None) -> Discovered:
-        calls.append((data, options))
+    def answer(data: Trajectories, options: Options, knowledge: hypo.Knowledge | None) -> Discovered:
+        calls.append((data, options, knowledge))
         d = len(data.states)
         system = System(tuple(parse(f"-{x}") for x in data.states), data.states, actions=data.actions)
         fitted = Calibrated(
@@ -39,9 +40,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Trajectories, Options]]
     return calls
 
 
-def test_what_is_handed_on(given: list[tuple[Trajectories, Options]]) -> None:
+def test_what_is_handed_on(given: list[Any]) -> None:
     model = hypo.fit_dynamics(DATA, "t", ["v"], action="x", time_limit="2min", seed=np.int64(3))
-    ((data, options),) = given
+    ((data, options, knowledge),) = given
+    assert knowledge is None
     assert (data.time, data.states, data.actions) == ("t", ("v",), ("x",))
     assert options == Options(time_limit=120.0, seed=3)
     assert isinstance(model, hypo.WorldModel)
@@ -50,7 +52,7 @@ def test_what_is_handed_on(given: list[tuple[Trajectories, Options]]) -> None:
     assert model.remarks == ("a remark",)
 
 
-def test_the_method_is_the_function(given: list[tuple[Trajectories, Options]]) -> None:
+def test_the_method_is_the_function(given: list[Any]) -> None:
     model = hypo.WorldModel.fit(DATA, time="t", state=["x"], action=["v"], seed=1)
     assert isinstance(model, hypo.WorldModel)
     assert given[0][1] == Options(seed=1)
@@ -80,7 +82,9 @@ REFUSED = [
     ({"delays": "x=a:1"}, "the lag of x must be a finite number in the unit of time, got 'a'"),
     ({"delays": ["x=1:2", "x=3"]}, "x has two ranges of delays; give one"),
     ({"state": 4}, "state must be names of columns"),
-    ({"knowledge": "k.toml"}, "knowledge"),
+    ({"knowledge": "k.toml"}, "k.toml: cannot read the knowledge file"),
+    ({"knowledge": 3}, "knowledge must be a Knowledge, a dictionary or a path, got int"),
+    ({"knowledge": {"dynamik": {}}}, "dynamik"),
 ]
 
 
@@ -89,6 +93,24 @@ def test_refusals(given: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         hypo.fit_dynamics(DATA, **settings)
     assert given == []
+
+
+def test_names_of_speeds(given: Any) -> None:
+    with pytest.raises(InputError, match="with order 2 the speed of x is called x_dot, and so is a column"):
+        hypo.fit_dynamics(DATA | {"x_dot": np.sin(T)}, state="x", action="x_dot", order=2)
+
+
+def test_knowledge_is_handed_on(given: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "_check_rules", lambda *_: [{"rule": "x never becomes negative", "level": "proved"}])
+    known = {"units": {"x": "m", "t": "s"}, "dynamics": {"positive": ["x"]}}
+    model = hypo.fit_dynamics(DATA, knowledge=known)
+    data, _, knowledge = given[0]
+    assert data.units == {"t": "s", "x": "m"}
+    assert knowledge.dynamics.positive == ("x",)
+    assert model.settings["rules"] == [{"rule": "x never becomes negative", "level": "proved"}]
+    assert hypo.Knowledge.from_dict(model.settings["knowledge"]).dynamics == knowledge.dynamics
+    with pytest.raises(KnowledgeError, match="x"):
+        hypo.fit_dynamics({"t [s]": T, "x [kg]": np.exp(-T)}, knowledge=known)
 
 
 def test_keywords_of_others() -> None:

@@ -104,6 +104,10 @@ REFUSED = [
         'row 5 (from 0), column "u": there is no number; inputs must be',
     ),
     (
+        {"t": [*range(9), 0, 1], "x": [*range(9), np.nan, np.nan], "v": np.arange(11), "group": ["a"] * 9 + ["b"] * 2},
+        'column "x": there is no measurement in run "b"; leave out the run, or the state',
+    ),
+    (
         {"t": [0, 0, 1, 2, 3, 4, 5, 6, 7, 8], "u": T, "action": ["u"]},
         'row 1 (from 0), column "u": the input is 0 and 1 at the same time 0; give it one value there',
     ),

@@ -21,7 +21,7 @@ from hypo.dynamics.discovery.alone import Alone, columns_along
 from hypo.dynamics.discovery.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.judge import Judge, merged
-from hypo.dynamics.discovery.lags import fit_lags
+from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.refine import refine
 from hypo.dynamics.discovery.remarks import make_remarks
@@ -31,7 +31,7 @@ from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
-from hypo.dynamics.system import System
+from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
@@ -113,8 +113,15 @@ class _Work:
         self._finish()
 
     def _find_lags(self) -> None:
-        """A first search with lags that smoothed paths gave; those of its best system, fitted, are kept from then on."""
+        """Lags along the paths by first candidates; then those of the best system of a first search, fitted to the samples."""
         whole, self.clock = self.clock, Clock(now() + FINDING_LAGS * self.clock.left)
+        if not self.options.discrete:
+            found: dict[str, Delay] = {}
+            for k in sorted(k - self.kind.first for k in self.sought):
+                for d in lags_along_paths(self.kind, k, self._candidates(k))[1]:
+                    found.setdefault(d.column, d)
+            if found:
+                self._take(replace(self.kind, delays=tuple(found.values())))
         self._search()
         assert self.judge is not None
         first = self.judge.ranked()
@@ -218,6 +225,4 @@ class _Work:
         total = sum(w for _, w in kept)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         remarks = make_remarks(systems, self.columns)
-        if self.kind.background is not None:
-            remarks = (*self.kind.background.remarks(systems[0].fitted.system), *remarks)
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds)

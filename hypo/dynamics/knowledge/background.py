@@ -14,7 +14,7 @@ from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
-from hypo.knowledge.claims.claim import PROVED, UNREFUTED, Verdict
+from hypo.knowledge.claims.claim import Verdict
 from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.motion import MotionKnowledge
 
@@ -88,19 +88,9 @@ class Background:
             if (found := derive(system, how)) is not system:
                 yield found
 
-    def remarks(self, system: System) -> tuple[str, ...]:
-        """A sentence for each rule: how the system fares."""
-        return tuple(f"it is known that {words}: {_say(verdict)}" for words, verdict in self.rules.verdicts(system))
-
-
-def _say(verdict: Verdict) -> str:
-    """A verdict in words."""
-    if verdict.level == PROVED:
-        return "proved for the best laws, wherever the data lie"
-    if verdict.level == UNREFUTED:
-        return f"the best laws keep to it at {verdict.points} points"
-    where = ", ".join(f"{name} = {value:.3g}" for name, value in verdict.witness.at.items()) if verdict.witness else ""
-    return f"the best laws break it{f', for instance at {where}' if where else ''}"
+    def verdicts(self, system: System) -> list[tuple[str, Verdict]]:
+        """Each rule in words, and how the system fares: proved, refuted, or held at points."""
+        return self.rules.verdicts(system)
 
 
 def make_background(knowledge: Knowledge | None, columns: Columns) -> Background | None:

@@ -13,12 +13,14 @@ from numpy.typing import ArrayLike, NDArray
 from hypo.dynamics.model.counterfactual import Counterfactual, find_counterfactual
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.fixed_points import Portrait, find_fixed_points
+from hypo.dynamics.model.graph import Graph, make_graph
 from hypo.dynamics.model.invariants.invariants import Invariant, find_invariants
 from hypo.dynamics.model.rollouts import rollout as rolling
 from hypo.dynamics.model.rollouts.bands import Rollout
 from hypo.dynamics.model.saving import file
 from hypo.dynamics.model.score import Score, score_runs
 from hypo.dynamics.model.step import Step, take_step
+from hypo.dynamics.model.suggest import Limits, Suggestion, suggest_experiments
 from hypo.dynamics.reading import Roles, read_trajectories
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.printing import shortened
@@ -165,6 +167,36 @@ class WorldModel(ModelFields):
             InputError: nothing is changed, or a name or number is wrong.
         """
         return find_counterfactual(self, trajectory, actions, do, n_samples, seed)
+
+    def suggest(
+        self,
+        start_range: Mapping[str, tuple[float, float]] | None = None,
+        action_range: Mapping[str, tuple[float, float]] | None = None,
+        *,
+        until: float | None = None,
+        n: int = 5,
+        limits: Mapping[str, tuple[float, float]] | None = None,
+        seed: int = 0,
+    ) -> tuple[Suggestion, ...]:
+        """The next experiments: starts and courses of inputs that tell rival systems apart, or determine constants.
+
+        Args:
+            start_range: by state, where experiments may begin; by default the box of the data.
+            action_range: by input, its limits; by default those of the data.
+            until: how long; by default as long as the longest run.
+            n: experiments, each chosen with the ones before it done.
+            limits: by state, the range that no likely system may leave on the way.
+            seed: of the search.
+
+        Raises:
+            InputError: a name or range is wrong, or no experiment keeps within the limits.
+        """
+        limits_ = Limits.of(self, start_range, action_range, until, limits)
+        return suggest_experiments(self, limits_, n, seed)
+
+    def graph(self) -> Graph:
+        """Which variables drive which, with the weight of the systems in which they do."""
+        return make_graph(self)
 
     def invariants(self, seed: int = 0) -> tuple[Invariant, ...]:
         """Quantities that the likeliest system keeps, or can only lose."""

@@ -51,6 +51,7 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
         "noise": model.noise,
         "effective_rows": dict(zip(states, model.effective_rows, strict=False)),
         "r2": {"fitted_start": fitted.as_dict(), "given_start": given.as_dict()},
+        "rules": list(model.settings.get("rules", ())),
         "remarks": list(write_remarks(model, fitted, given)),
         "timing": {"total": model.discovered.seconds},
         "manifest": {
@@ -64,7 +65,7 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
             "actions": list(data.actions),
             "units": dict(data.units),
             "runs": [{"name": run.name, "rows": run.n_row, "duration": run.duration} for run in data.runs],
-            "settings": dict(model.settings),
+            "settings": {key: value for key, value in model.settings.items() if key != "rules"},
             "packages": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         },
     }

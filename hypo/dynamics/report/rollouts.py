@@ -18,7 +18,7 @@ from hypo.errors import DataError, InputError
 from hypo.result.file import jsonable
 
 if TYPE_CHECKING:
-    from hypo.dynamics.model.bands import Rollout
+    from hypo.dynamics.model.rollouts.bands import Rollout
     from hypo.dynamics.model.world_model import WorldModel
 
 SCHEMA = "hypo-rollout/1"

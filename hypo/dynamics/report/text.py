@@ -14,6 +14,7 @@ from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.names import name_parameters
 from hypo.dynamics.report.agreement import Agreement, measure_agreement
 from hypo.dynamics.report.equations import LOOSE, Law, describe_laws, name_delays, name_speeds, rename
+from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.posterior.laplace import correlated
 from hypo.report.console import as_text, print_table
 from hypo.report.constants import ConstantRow, describe_undetermined
@@ -112,6 +113,21 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
         yield as_sentence(line)
 
 
+def make_rules_table(model: ModelFields) -> TextTable | None:
+    """The rules of the knowledge and how the laws fare; None where there are none."""
+    rows = model.settings.get("rules") or ()
+    if not rows:
+        return None
+    table = TextTable()
+    table.add_column("rule", wraps=True)
+    table.add_column("the laws")
+    for row in rows:
+        broken = f"break it by {format_number(row['violation'])}"
+        held = f"hold at {row['points']} points"
+        table.add_row(row["rule"], {PROVED: "proved", REFUTED: broken}.get(row["level"], held))
+    return table
+
+
 def find_undetermined(fitted: Calibrated) -> list[str]:
     """Sentences on constants that the data do not determine, or only together with others."""
     names, covariance = name_parameters(fitted.system), np.asarray(fitted.covariance)
@@ -172,7 +188,5 @@ def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
         tables.append("\n".join(fill(line, width, INDENT) for line in lettered))
         tables.append(make_constants_table(constants))
     tables.append(make_states_table(model, fitted, given))
-    rivals = make_rivals_table(model)
-    if rivals is not None:
-        tables.append(rivals)
+    tables += [table for table in (make_rivals_table(model), make_rules_table(model)) if table is not None]
     return tables, list(write_remarks(model, fitted, given))
