@@ -8,10 +8,10 @@ from scipy.integrate import solve_ivp
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery import discover as subject
-from hypo.dynamics.discovery.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.discover import discover
-from hypo.dynamics.discovery.judge import Judge, form_of, merged
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
+from hypo.dynamics.discovery.trials.judge import Judge, form_of, merged
 from hypo.dynamics.options import Options
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError
