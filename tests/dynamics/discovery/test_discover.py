@@ -70,7 +70,7 @@ def test_a_conserved_sum_is_remarked():
 
 
 def test_several_runs_are_fitted_together():
-    data = simulate(lambda t, x: [0.8 * x[0] - 0.1 * x[0] ** 2], [[0.5], [12.0]], ("x",), n=30)
+    data = simulate(lambda t, x: [0.83 * x[0] - 0.107 * x[0] ** 2], [[0.5], [12.0]], ("x",), n=30)
     out = discover(data, Options(time_limit=30))
     assert as_sum(out.best.system.equations[0]).form == "x + x^2"
     assert len(out.best.starts) == 2
@@ -93,7 +93,7 @@ def test_an_interrupt_returns_what_was_found(monkeypatch):
         return fit(*args, **settings)
 
     monkeypatch.setattr(subject, "fit_system", interrupted)
-    data = simulate(lambda t, x: [0.8 * x[0] - 0.1 * x[0] ** 2], [[0.5]], ("x",), n=30)
+    data = simulate(lambda t, x: [0.83 * x[0] - 0.107 * x[0] ** 2], [[0.5]], ("x",), n=30)
     out = discover(data, Options(time_limit=60))
     assert count <= 6 and np.isfinite(out.systems[0].score)
 
