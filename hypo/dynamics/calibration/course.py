@@ -14,8 +14,9 @@ Values = NDArray[np.float64]
 
 # States further from 0 than so many times their usual size have run away.
 FAR = 1e4
-# Steps of one path, at most: a path that needs more is not worth its time.
-STEPS = 20_000
+# Steps of one path, at most, and so many more for each sample: a path that needs more is not worth its time.
+STEPS = 4000
+STEPS_EACH = 40
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,21 @@ class Clocks:
 
 
 def follow_course(
-    system: System, clocks: Clocks, starts: Values, theta: Values, scale: Values, accuracy: float = 1e-6
+    system: System,
+    clocks: Clocks,
+    starts: Values,
+    theta: Values,
+    scale: Values,
+    accuracy: float = 1e-6,
+    is_patient: bool = False,
 ) -> Course:
-    """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes."""
-    control = Accuracy(accuracy, FAR * scale, STEPS)
+    """Paths from ``starts`` (n_state, n) with parameters ``theta`` (n_parameter,); ``scale`` (n_state,) are usual sizes.
+
+    With ``is_patient`` stiff systems go on with an implicit method, which takes far longer.
+    """
+    steps = STEPS + STEPS_EACH * len(clocks.time)
+    control = Accuracy(accuracy, FAR * scale, steps, is_patient)
     actions = clocks.actions if clocks.actions.shape[1] else None
-    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control)
+    past = clocks.past if system.delays else None
+    followed = follow_with_sensitivities(system, starts, theta, clocks.time, actions, control, past)
     return Course(followed.states, followed.by_start, followed.by_parameter)

@@ -63,7 +63,7 @@ class Effort:
         rounds: choices of the noise, at most.
         accuracy: of the integrator, relative.
         finest: accuracy where the noise asks for it.
-        tries_constant: True to compare with constant noise whatever seemed likelier before.
+        is_full: True to follow stiff systems, and to compare with constant noise whatever seemed likelier before.
     """
 
     growth: float
@@ -72,7 +72,7 @@ class Effort:
     rounds: int
     accuracy: float
     finest: float
-    tries_constant: bool
+    is_full: bool
 
 
 EFFORTS = {
@@ -215,7 +215,7 @@ class _Fit:
         if self.mix is not None:
             v = variance(seg.guess[:, :m], self.mix[:, None], self.square[:, None])
         least = FLOOR if self.guess.is_undersampled else np.maximum(TRUST * self.usual / self.spread[:m], FLOOR)
-        return Task(self.system, seg, v, self.spread, np.broadcast_to(least, (m,)), accuracy)
+        return Task(self.system, seg, v, self.spread, np.broadcast_to(least, (m,)), accuracy, self.effort.is_full)
 
     def _grown(self, length: int, theta: Values, is_last: bool) -> _Level | None:
         task = self._task(length, self.effort.accuracy)
@@ -272,7 +272,7 @@ class _Fit:
         mix = level.noise.mix
         # Weights and paths depend on each other, and rounds may end too early: so they also begin from the purest kind.
         kinds = [mix, np.where(mix < NEARLY_PROPORTIONAL, MIXES[-1], mix)]
-        if self.effort.tries_constant:
+        if self.effort.is_full:
             kinds.append(np.ones_like(mix))
         unlike = [k for i, k in enumerate(kinds) if not any(np.array_equal(k, other) for other in kinds[:i])]
         ends = [self._settled(replace(level, noise=replace(level.noise, mix=k))) for k in unlike]

@@ -48,6 +48,7 @@ class Task:
         spread: by state, its usual size (n_state,).
         least: by measured state, the noise below which nothing is gained, as a share of its spread (n_measured,).
         accuracy: relative, of the integrator.
+        is_patient: True where stiff systems are worth an implicit method.
     """
 
     system: System
@@ -56,6 +57,7 @@ class Task:
     spread: Values
     least: Values
     accuracy: float
+    is_patient: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,13 @@ def evaluate(task: Task, starts: Values, theta: Values) -> Point | None:
     seg, m = task.segments, task.v.shape[1]
     with np.errstate(all="ignore"):
         course = follow_course(
-            task.system, Clocks(seg.time, seg.actions, seg.past), starts, theta, task.spread, task.accuracy
+            task.system,
+            Clocks(seg.time, seg.actions, seg.past),
+            starts,
+            theta,
+            task.spread,
+            task.accuracy,
+            task.is_patient,
         )
         if not course.is_finite:
             return None

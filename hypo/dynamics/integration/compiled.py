@@ -117,8 +117,6 @@ def find_pieces(clocks: Values, inputs: Values, hold: str) -> Values:
     courses = np.moveaxis(inputs, 2, 0) if inputs.ndim > 2 else inputs[None]
     n_course = max(len(courses), len(clocks))
     out = np.zeros((n_course, clocks.shape[1] - 1, inputs.shape[1], 4))
-    if not inputs.shape[1]:
-        return out
     out[..., 0] = courses[:, :-1]
     if hold == "linear":
         h = np.diff(clocks, axis=1)[:, :, None]

@@ -14,7 +14,9 @@ from hypo.clock import Deadline, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.calibration.quality import r2_fitted, r2_given
+from hypo.dynamics.integration.follow import Accuracy, follow
 from hypo.dynamics.smoothing.smoothed import smooth_all
+from hypo.dynamics.system import Delay
 from tests.dynamics.calibration.systems import (
     LORENZ,
     LOTKA_VOLTERRA,
@@ -151,6 +153,43 @@ def test_the_same_fit_twice_is_the_same():
     one, two = (fit(put_off(SIR.system, (1.5, 0.7)), data) for _ in range(2))
     assert one.misfit == two.misfit
     np.testing.assert_array_equal(one.system.parameters, two.system.parameters)
+
+
+def test_a_chaotic_map_is_kept_in_segments():
+    system = make_system({"x": "r*x*(1 - x)"}, {"r": 3.9}, is_discrete=True)
+    x = [0.3]
+    for _ in range(99):
+        x.append(3.9 * x[-1] * (1 - x[-1]))
+    t = np.arange(100.0)
+    rng = np.random.default_rng(8)
+    data = make_data(system, [t], [noisy(np.array(x)[:, None], rng, constant=0.02)])
+    fitted = fit(put_off(system, (0.9,)), data, effort="full")
+    assert fitted.system.parameters[0] == pytest.approx(3.9, abs=0.01)
+    assert fitted.noise[0] == pytest.approx(0.02 * np.std(x), rel=0.4)
+
+
+def test_a_law_that_looks_back():
+    lag, n = 1.0, 160
+    system = make_system({"x": "r*x*(1 - z/k)"}, {"r": 1.4, "k": 2.0}, delays=(Delay("z", "x", lag),))
+    t = np.linspace(0, 16, n)
+    past = (np.array([-lag, 0.0]), np.array([[0.5], [0.5]]))
+    x = follow(system, [0.5], None, t, history=past, accuracy=Accuracy(1e-10)).states[:, :, 0]
+    data = make_data(system, [t], [noisy(x, np.random.default_rng(2), relative=0.01)])
+    smoothed = smooth_all(data)
+    fitted = fit_system(put_off(system, (1.2, 0.85)), data, smoothed)
+    np.testing.assert_allclose(fitted.system.parameters, [1.4, 2.0], rtol=0.03)
+    assert np.all(r2_fitted(fitted, data) > 0.99)
+    assert np.all(r2_given(fitted, data, smoothed) > 0.9)
+
+
+def test_a_stiff_law():
+    system = make_system({"x": "-k*(x - cos(t))"}, {"k": 3000.0}, time="t")
+    t = np.linspace(0, 10, 60)
+    x = follow(system, [1.0], None, t, accuracy=Accuracy(1e-9)).states[:, :, 0]
+    data = make_data(system, [t], [noisy(x, np.random.default_rng(2), constant=0.01)])
+    fitted = fit_system(put_off(system, (0.5,)), data, smooth_all(data), effort="full")
+    assert fitted.is_whole
+    assert np.all(r2_fitted(fitted, data) > 0.99)
 
 
 def test_a_sample_that_is_far_off_does_not_change_the_kind_of_noise_to_its_liking():
