@@ -112,7 +112,7 @@ def _read_lag(state: str, value: Any) -> float:
 
 
 def read_knowledge(given: Any, data: Trajectories) -> tuple[Knowledge | None, Trajectories]:
-    """What is known, with the units of the table, and the trajectories with the units that it states.
+    """The knowledge with the units of the table, and the trajectories with the units that it states.
 
     Raises:
         KnowledgeError: a file or dictionary that cannot be read, or units that contradict those of the table.

@@ -52,8 +52,8 @@ SECOND_LOOKS = 1
 # Nats that a fitted number costs at least, and candidates of a source whose code length is looked at.
 LEAST_PER_NUMBER = 3.0
 LOOKED_AT = 250
-# Shares of squares below which rows are met exactly.
-EXACT = 1e-12
+# Share of squares below which rows are met exactly: quadrature and splines do no better.
+EXACT = 1e-8
 
 
 def propose(
@@ -107,7 +107,7 @@ def propose(
 def _searched(
     equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
 ) -> list[tuple[Expression, str]]:
-    """What a whole search on thinned rows finds; nothing where there is no time, or where rows are too few for one."""
+    """Formulas of a whole search on thinned rows; none where there is no time, or where rows are too few for one."""
     rows = equation.rows
     with suppress(HypoError):
         found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)

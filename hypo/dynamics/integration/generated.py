@@ -74,7 +74,7 @@ FUNCTIONS: dict[int, Callable[..., Any]] = {
     oc.MIN: _least,
     oc.MAX: _most,
 }
-"""What is not a single instruction; outside of their domain they are NaN, as in the kernels."""
+"""Operators that are more than one instruction; outside of their domain they are NaN, as in the kernels."""
 
 
 def key_of(laws: Laws) -> Key:

@@ -37,16 +37,21 @@ class Candidate:
 
 
 def distinct(candidates: Iterable[Candidate], columns: Sequence[str], X: Values) -> list[Candidate]:
-    """Candidates by rising score; of those with the same values at X (n_column, n) and as many free constants, the first."""
+    """Candidates by rising score; of those with the same values at X (n_column, n) and as many free constants, the first.
+
+    Values are compared off the runs, too, at columns of different moments: what is alike along one run may be another law.
+    """
     at = np.unique(np.linspace(0, X.shape[1] - 1, min(COMPARED, X.shape[1])).astype(np.int64))
-    rows = np.ascontiguousarray(X[:, at])
+    rng = np.random.default_rng(0)
+    rows = np.ascontiguousarray(np.hstack([X[:, at], np.array([rng.permutation(x[at]) for x in X])]))
     seen: set[tuple[float, ...]] = set()
     out = []
     for c in sorted(candidates, key=lambda c: (c.score, len(c.expression), str(c.expression))):
         v = Program.of(c.expression, columns).value(rows)
-        scale = float(np.max(np.abs(v))) or 1.0
+        scale = float(np.max(np.abs(v[: len(at)]))) or 1.0
         if not np.isfinite(scale):
             continue
+        v = np.where(np.isfinite(v), v, 0.0)
         key = (len(c.expression.free), *(float(q) for q in np.round(v / scale, DIGITS)), float(f"{scale:.5g}"))
         if key not in seen:
             seen.add(key)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock
 from hypo.dynamics.discovery.proposals import terms as families
-from hypo.dynamics.discovery.proposals.subsets import best_subsets
+from hypo.dynamics.discovery.proposals.subsets import NEAR, best_subsets
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
@@ -31,6 +31,11 @@ FEWER_UNIONS = (POLYNOMIALS, tuple(range(7)))
 # Sums kept of each size, from one term on, in the first view and in the others.
 KEEP = (16, 40, 32, 16, 10)
 FEWER = (4, 8, 8, 6, 4)
+# Beside one form with constants inside: families, terms of the longest sum, sums of each form and size, and of each size.
+BESIDE = (families.LINEAR, families.QUADRATIC)
+LONGEST_BESIDE = 4
+OF_FORM = 2
+FORMS = 30
 _OPERATORS = frozenset("+-*/")
 
 
@@ -54,6 +59,11 @@ def sparse_sums(
     seen: set[tuple[int, ...]] = set()
     for v, view in enumerate(views):
         A = in_view(terms, columns, view)
+        for subset in _one_form_each(terms, A, view, cost, form, clock) if v == 0 else ():
+            key = tuple(sorted(form[subset].tolist()))
+            if key not in seen:
+                seen.add(key)
+                yield _write(terms, subset, A, view), f"{view.name} form"
         for u, union in enumerate(FEWER_UNIONS if v else UNIONS):
             if clock.expired:
                 return
@@ -65,6 +75,38 @@ def sparse_sums(
                     if key not in seen:
                         seen.add(key)
                         yield _write(terms, subset, A, view), f"{view.name} {u}"
+
+
+def _one_form_each(
+    terms: Terms, A: Values, view: View, cost: Values, form: NDArray[np.int64], clock: Clock
+) -> Iterator[NDArray[np.int64]]:
+    """For each form with constants inside sums of one such term and plain ones: the best forms of each size. Among all terms
+    together a form whose constant stands a little off its best value is hidden by many others."""
+    plain = terms.within(BESIDE)
+    has_grid = np.array([bool(e.free) for e in terms.expressions])
+    found: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
+    for number in np.unique(form[has_grid]):
+        if clock.expired:
+            break
+        grid = np.flatnonzero(form == number)
+        members = np.concatenate([grid, plain])
+        of_each = best_subsets(A[members], view.target, cost[members], form[members], LONGEST_BESIDE, clock)
+        for subsets in of_each:
+            holding = np.flatnonzero((subsets < len(grid)).sum(1) == 1)[:OF_FORM]
+            for rank, which in enumerate(holding):
+                found.setdefault(subsets.shape[1], []).append((rank, members[subsets[which]]))
+    for each in found.values():
+        chosen = [(_left(A[subset], view.target, cost[subset]), rank, subset) for rank, subset in each]
+        for _, _, subset in sorted(chosen, key=lambda f: f[:2])[:FORMS]:
+            yield subset
+
+
+def _left(A: Values, target: Values, cost: Values) -> float:
+    """Nats of a sum whose coefficients are fitted."""
+    size = np.linalg.norm(A, axis=1)
+    rest = target - np.linalg.lstsq((A / size[:, None]).T, target, rcond=None)[0] @ (A / size[:, None])
+    share = float(rest @ rest) / float(target @ target)
+    return 0.5 * len(target) * float(np.log(max(share, NEAR))) + float(cost.sum())
 
 
 def in_view(terms: Terms, columns: Sequence[str], view: View) -> Values:

@@ -33,7 +33,9 @@ EXCHANGES = 2
 # A column whose part outside the span of a subset is below this share is not added to it.
 INDEPENDENT = 1e-7
 # Share of squares below which rows are met exactly.
-EXACT = 1e-12
+EXACT = 1e-8
+# Share of squares that a constant inside a term leaves where it stands on a grid, a third from its best value.
+NEAR = 3e-4
 
 
 @dataclass(frozen=True)
@@ -110,9 +112,12 @@ def _grow(columns: Columns, subsets: Index) -> tuple[Index, Values]:
     cost = columns.cost[subsets].sum(1)[:, None] + columns.cost
     score = columns.score(left, cost)
     score[~np.isfinite(left)] = np.inf
+    floored = columns.score(np.maximum(left, NEAR), cost)
+    floored[~np.isfinite(left)] = np.inf
     flat = np.argsort(score, axis=None, kind="stable")[: 12 * BEAM]
     nearest = np.argsort(left, axis=None, kind="stable")[: 12 * NEAREST]
-    flat = np.unique(np.concatenate([flat, nearest]))
+    likely = np.argsort(floored, axis=None, kind="stable")[: 12 * BEAM]
+    flat = np.unique(np.concatenate([flat, nearest, likely]))
     flat = flat[np.isfinite(score.ravel()[flat])]
     which, more = np.divmod(flat, n)
     longer = np.column_stack([subsets[which], more]) if len(flat) else np.empty((0, length + 1), np.int64)
@@ -120,14 +125,21 @@ def _grow(columns: Columns, subsets: Index) -> tuple[Index, Values]:
 
 
 def _choose(columns: Columns, subsets: Index, left: Values) -> tuple[Index, Values]:
-    """The best subsets by score, and the nearest ones, of each set of forms the best one; best first."""
+    """The best subsets by score, and the nearest ones, of each set of forms the best one; best first.
+
+    By turns they are the best as they stand and the best where all that leave less than ``NEAR`` count as equal.
+    """
     if not len(subsets):
         return subsets, left
-    score = columns.score(left, columns.cost[subsets].sum(1))
+    cost = columns.cost[subsets].sum(1)
+    score = columns.score(left, cost)
     order = np.argsort(score, kind="stable")
-    subsets, left = np.sort(subsets[order], axis=1), left[order]
+    subsets, left, cost = np.sort(subsets[order], axis=1), left[order], cost[order]
     _, first = np.unique(np.sort(columns.form[subsets], axis=1), axis=0, return_index=True)
     first = np.sort(first)
+    floored = first[np.argsort(columns.score(np.maximum(left[first], NEAR), cost[first]), kind="stable")]
+    by_turns = np.column_stack([first, floored]).ravel()
+    by_turns = by_turns[np.sort(np.unique(by_turns, return_index=True)[1])][:BEAM]
     nearest = first[np.argsort(left[first], kind="stable")[:NEAREST]]
-    chosen = np.unique(np.concatenate([first[:BEAM], nearest]))
+    chosen = np.concatenate([by_turns, np.setdiff1d(nearest, by_turns)])
     return subsets[chosen], left[chosen]

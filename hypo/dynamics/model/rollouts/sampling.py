@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.follow import Accuracy, follow
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.system import System
@@ -219,7 +219,7 @@ def followed(
     time: Values,
     actions: Values | None,
     model: ModelFields,
-    events: Sequence[object] = (),
+    events: Sequence[Event] = (),
 ) -> tuple[Values, Values]:
     """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,)."""
     return follow_system(members.system, starts, members.P, time, actions, model, events)
@@ -232,10 +232,10 @@ def follow_system(
     time: Values,
     actions: Values | None,
     model: ModelFields,
-    events: Sequence[object] = (),
+    events: Sequence[Event] = (),
 ) -> tuple[Values, Values]:
     """The same of a system that need not be one of the model."""
     accuracy = Accuracy(relative=ACCURACY, far=far_of(system, model.data), most_steps=MOST_STEPS)
-    extra: dict[str, Any] = {"events": tuple(events)} if events else {}
-    found = follow(system, starts, P, time, actions, accuracy, **extra)
-    return np.moveaxis(found.states, 2, 0), np.minimum(found.diverged, found.unfinished)
+    found = follow(system, starts, P, time, actions, accuracy, events=events)
+    away = np.minimum(np.minimum(found.diverged, found.unfinished), found.chattered)
+    return np.moveaxis(found.states, 2, 0), away

@@ -41,7 +41,7 @@ class Events(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """What is known of the events of lanes: a desk and a table for one lane; conditions where the step begins (n_event, width)
+    """State of the events of lanes: a desk and a table for one lane; conditions where the step begins (n_event, width)
     and now; clips that hold (n_event, width); the last event's moment and the number of quick ones (width,)."""
 
     desk: Desk

@@ -121,7 +121,7 @@ def _read_former(first, n, k, laws, batch, delays, samples, X):
 
 @inner(error_model="numpy")
 def _apply_events(events, desk, X, value, before, n):
-    """What happens to states where a condition has come true since the step before, or, for clips, is true."""
+    """Assign to states where a condition has come true since the step before, or, for clips, is true."""
     n_event = events.clipped.shape[0]
     for e in range(n_event + events.target.shape[0]):
         evaluate_one(events.rules, desk, e, X, 0, value[e, :n])

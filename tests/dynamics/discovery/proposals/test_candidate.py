@@ -27,3 +27,10 @@ def test_more_constants_for_the_same_values_are_another_candidate():
 
 def test_what_has_no_value_is_left_out():
     assert distinct([Candidate(parse("log(x)"), 0.0, 0.0)], ("x",), np.linspace(-1, 1, 9)[None]) == []
+
+
+def test_laws_that_agree_along_one_run_only_stay_apart():
+    """Along x = y nothing tells x² and x·y apart."""
+    t = np.linspace(0.1, 2, 50)
+    a, b = Candidate(parse("x**2"), 0.0, 1.0), Candidate(parse("x*y"), 0.0, 2.0)
+    assert distinct([a, b], ("x", "y"), np.vstack([t, t])) == [a, b]
