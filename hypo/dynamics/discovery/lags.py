@@ -30,7 +30,7 @@ WIDTH = 0.04
 GRID = 13
 STEPS = 10
 # Candidates of an equation whose lags are sought.
-TRIED = 16
+TRIED = 40
 # Fits for each lag.
 FITS = 9
 # Rounds where laws have several lags.
