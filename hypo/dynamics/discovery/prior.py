@@ -8,7 +8,7 @@ The counts are those of ``textbook.toml``: 132 equations of 71 systems that stan
     kinds of factor           variable 270, 1/sum 18, exp 5, sqrt 4, sin or cos 5, 1/x 3, tanh 3, fitted power 3, 1/x² 2, …
     sums below                with a factor that stands above, too: 12, without: 6
     numbers within functions  exp and tanh: always; sin, cos and log: never
-    exact coefficients        about one in ten, nearly all ±1
+    exact coefficients        about one in ten, all but two ±1
 
 A form costs minus the logarithm of its share, kinds that were never met what half a count would give or more. An equation is a
 set of terms and a term a set of factors, each drawn from the table, each variable from d columns:
@@ -66,8 +66,9 @@ CURVED_INSIDE = 3.0
 NESTED = 3.5
 # A divisor without a constant: x/(x + y).
 NO_CONSTANT = 1.6
-# An exact coefficient, and a fitted one.
+# An exact coefficient: ±1, another one (2 of 273 terms) beside the number itself; and a fitted one.
 EXACT = 2.3
+EXACT_OTHER = 4.9
 FITTED = 0.1
 # Naming a factor or a term that was there before, beside log of their number.
 AGAIN = 1.0
@@ -130,45 +131,43 @@ def _cheaper(e: Expression, d: int, seen: _Seen, rows: float) -> tuple[float, in
         s = as_sum(e, distribute)
         after = seen.copy()
         numbers = min(s.n_free, len(e.free))
-        options.append((_sum_cost(s, d, after, rows), numbers, after))
+        options.append((_sum_cost(s, d, after), numbers, after))
     cost, numbers, after = min(options, key=lambda o: o[0] + half_log * o[1])
     seen.terms, seen.factors = after.terms, after.factors
     return cost, numbers
 
 
-def _sum_cost(s: Sum, d: int, seen: _Seen, rows: float) -> float:
+def _sum_cost(s: Sum, d: int, seen: _Seen) -> float:
     k = len(s.terms)
     if not k:
         return TERMS[0]
     before = set(seen.terms)
     total = _at(TERMS, k - 1, TERMS[-1] - TERMS[-2]) - math.lgamma(k + 1)
     for t in s.terms:
-        new = _term_cost(t, d, seen, rows)
-        total += _coefficient_cost(t.coefficient, rows)
+        new = _term_cost(t, d, seen)
+        total += _coefficient_cost(t.coefficient)
         is_known = bool(t.factors) and t.form in before
         total += min(new, math.log(len(before)) + AGAIN) if is_known else new
         seen.terms.add(t.form)
     return total
 
 
-def _coefficient_cost(c: Number, rows: float) -> float:
+def _coefficient_cost(c: Number) -> float:
     if c.is_free:
         return FITTED
-    return EXACT + _number_cost(c.value, rows)
+    return EXACT if abs(c.value) == 1.0 else EXACT_OTHER + _number_cost(c.value)
 
 
-def _number_cost(value: float, rows: float) -> float:
-    """An exact number: its code, or what a fitted one would cost where that is less; ±1 costs nothing more."""
-    if abs(value) == 1.0:
-        return 0.0
-    return min(literal_cost(Constant(abs(value))), 0.5 * math.log(max(rows, 2.0)) + 1.0)
+def _number_cost(value: float) -> float:
+    """The code of an exact number; ±1 costs nothing more."""
+    return 0.0 if abs(value) == 1.0 else literal_cost(Constant(abs(value)))
 
 
 def _at(table: tuple[float, ...], k: int, further: float) -> float:
     return table[k] if k < len(table) else table[-1] + further * (k + 1 - len(table))
 
 
-def _term_cost(t: SumTerm, d: int, seen: _Seen, rows: float) -> float:
+def _term_cost(t: SumTerm, d: int, seen: _Seen) -> float:
     """Factors of one term; the coefficient is charged apart."""
     divisors = [f for f in t.factors if not f.name and not f.opcode and f.power == Number(-1.0)]
     below = {u.form for f in divisors for v in f.args[0].terms for u in v.factors}
@@ -185,7 +184,7 @@ def _term_cost(t: SumTerm, d: int, seen: _Seen, rows: float) -> float:
         if _is_monomial(f):
             total += count * VARIABLE + (math.log(d) if count == 1 else math.log(d) * min(count, 3))
             continue
-        new = _factor_cost(f, d, rows)
+        new = _factor_cost(f, d)
         total += min(new, math.log(len(seen.factors)) + AGAIN) if f.form in seen.factors else new
         seen.factors.add(f.form)
     return total
@@ -196,7 +195,7 @@ def _is_monomial(f: Factor) -> bool:
     return bool(f.name) and not p.is_free and p.value > 0 and p.value == round(p.value)
 
 
-def _factor_cost(f: Factor, d: int, rows: float) -> float:
+def _factor_cost(f: Factor, d: int) -> float:
     """A factor that is no whole power of a variable."""
     p = f.power
     if f.name:
@@ -206,8 +205,8 @@ def _factor_cost(f: Factor, d: int, rows: float) -> float:
         return (near[0] if near else OTHER_EXPONENT) + math.log(d)
     if f.opcode:
         power = 0.0 if p == ONE else SQUARED_FUNCTION if p in (Number(2.0), Number(-1.0)) else POWER_OF_FUNCTION
-        return power + KINDS.get(f.opcode, OTHER_KIND) + sum(_argument_cost(a, d, f.opcode, rows) for a in f.args)
-    return _sum_power_cost(p) + _inner_cost(f.args[0], d, 1 + (p.value != 1.0), rows)
+        return power + KINDS.get(f.opcode, OTHER_KIND) + sum(_argument_cost(a, d, f.opcode) for a in f.args)
+    return _sum_power_cost(p) + _inner_cost(f.args[0], d, 1 + (p.value != 1.0))
 
 
 def _sum_power_cost(p: Number) -> float:
@@ -218,26 +217,26 @@ def _sum_power_cost(p: Number) -> float:
     return BRACKET if p.value == 1.0 else BRACKET_POWER
 
 
-def _inner_cost(s: Sum, d: int, usual: int, rows: float) -> float:
+def _inner_cost(s: Sum, d: int, usual: int) -> float:
     """A sum within a sum: of a constant and a term, as a rule."""
     has_constant = any(not t.factors for t in s.terms)
     total = 0.0 if has_constant else NO_CONSTANT
     total += FURTHER_INSIDE * max(0, len(s.terms) - max(usual, 2))
-    return total + sum(_inner_term_cost(t, d, rows) for t in s.terms)
+    return total + sum(_inner_term_cost(t, d) for t in s.terms)
 
 
-def _inner_term_cost(t: SumTerm, d: int, rows: float) -> float:
-    number = 0.0 if t.coefficient.is_free else _number_cost(t.coefficient.value, rows)
+def _inner_term_cost(t: SumTerm, d: int) -> float:
+    number = 0.0 if t.coefficient.is_free else _number_cost(t.coefficient.value)
     if not t.factors:
         return number
-    return number + _term_cost(t, d, _Seen(), rows) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
+    return number + _term_cost(t, d, _Seen()) + (NESTED if any(f.opcode for f in t.factors) else 0.0)
 
 
-def _argument_cost(s: Sum, d: int, opcode: int, rows: float) -> float:
+def _argument_cost(s: Sum, d: int, opcode: int) -> float:
     """The argument of a function."""
     total = FURTHER_INSIDE * max(0, len(s.terms) - 1)
     for t in s.terms:
-        total += _inner_term_cost(t, d, rows)
+        total += _inner_term_cost(t, d)
         if t.factors:
             f = t.factors[0]
             is_usual = len(t.factors) == 1 and bool(f.name) and f.power in (ONE, Number(-1.0))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.knowledge.equation import law_name
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
@@ -22,6 +23,8 @@ BEST = 25
 WORK = 2.0
 # Less time than this gives nothing.
 LEAST_SECONDS = 0.05
+# Numbers that are left exact.
+EXACT = (0.0, 1.0, 2.0, 3.0, 4.0, 0.5)
 # Errors of rates are not below this share of the rates' spread.
 LEAST_ERROR = 1e-6
 
@@ -68,4 +71,16 @@ def search_rates(
         taken[h.complexity] = taken.get(h.complexity, 0) + 1
         if n < BEST or taken[h.complexity] <= OF_EACH:
             out.setdefault(str(h.expression), h.expression)
-    return list(out.values())
+    return list({(e := unsnapped(f)).masked(): e for f in reversed(out.values())}.values())[::-1]
+
+
+def unsnapped(e: Expression) -> Expression:
+    """``e`` with its numbers free but exponents, ±1 and what textbooks write in front of terms: others were measured, and only
+    a trajectory can tell that one is simple."""
+    code = e.code
+    exponents = {code[i - 1][1] for i, (op, _) in enumerate(code) if op == oc.POW and code[i - 1][0] == oc.CONST}
+    constants = tuple(
+        c if k in exponents or c.name or abs(c.value) in EXACT else replace(c, free=True)
+        for k, c in enumerate(e.constants)
+    )
+    return replace(e, constants=constants)
