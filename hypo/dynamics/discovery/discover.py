@@ -3,7 +3,7 @@
 1. Each state is smoothed (:mod:`hypo.dynamics.smoothing.smoother`).
 2. Several searches put candidates forward for each equation (:mod:`hypo.dynamics.discovery.propose`).
 3. Candidates are fitted to the samples: alone, in combinations, and with a little more or less in them
-   (:mod:`hypo.dynamics.discovery.combine`, :mod:`hypo.dynamics.discovery.refine`).
+   (:mod:`hypo.dynamics.discovery.trials.combine`, :mod:`hypo.dynamics.discovery.trials.refine`).
 4. What was fitted is weighed by misfit + code lengths + λ·violation (:mod:`hypo.dynamics.discovery.score`).
 """
 
@@ -17,17 +17,17 @@ import numpy as np
 from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
-from hypo.dynamics.discovery.alone import Alone, columns_along
-from hypo.dynamics.discovery.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
-from hypo.dynamics.discovery.judge import Judge, merged
 from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
 from hypo.dynamics.discovery.propose import propose
-from hypo.dynamics.discovery.refine import refine
 from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
-from hypo.dynamics.discovery.sharing import written
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.alone import Alone, columns_along
+from hypo.dynamics.discovery.trials.combine import Ranked, combine, rank_alone, shortlist
+from hypo.dynamics.discovery.trials.judge import Judge, merged
+from hypo.dynamics.discovery.trials.refine import refine
+from hypo.dynamics.discovery.trials.sharing import written
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
@@ -215,7 +215,7 @@ class _Work:
             judge.improve(j, lambda s: fit_system(s, self.data, self.smoothed, deadline=self.clock, effort="full"))
 
     def discovered(self, seconds: float) -> Discovered:
-        """What was found."""
+        """Systems found so far, with weights."""
         ranked = [j for j in (self.judge.ranked() if self.judge is not None else []) if math.isfinite(j.score)]
         if not ranked:
             raise DataError(

@@ -43,10 +43,12 @@ OTHER_KIND = 7.0
 DIVISOR = 2.9
 OTHER_POWER = 2.0
 # A function to a whole power, and to another one: never met.
-SQUARED_FUNCTION, POWER_OF_FUNCTION = 4.5, 8.0
+SQUARED_FUNCTION = 4.5
+POWER_OF_FUNCTION = 8.0
 ROOT_OF_SUM = 6.5
 # Of 18 divisors 12 have a factor that stands above, too (x/(K + x)), 6 have not.
-ABOVE_AND_BELOW, ABOVE_ALONE = 0.4, 1.1
+ABOVE_AND_BELOW = 0.4
+ABOVE_ALONE = 1.1
 # A sum as a factor of a form as written; a whole power of one, which was never met.
 BRACKET = 1.5
 BRACKET_POWER = 6.5

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hypo.dynamics.discovery.alone import columns_along
 from hypo.dynamics.discovery.discovered import WeightedSystem
+from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 

@@ -27,7 +27,8 @@ Values = NDArray[np.float64]
 # A relative change that makes a derivative by differences.
 NUDGE = 1e-5
 # Shares of the rate beyond which a number costs no more.
-LEAST_SHARE, MOST_SHARE = 1e-6, 1e6
+LEAST_SHARE = 1e-6
+MOST_SHARE = 1e6
 # Least relative error of a number that its code is charged for.
 PRECISE = 1e-9
 # Naming the number that another one is equal to, beside log of their count.
@@ -36,7 +37,7 @@ SHARED = 0.7
 
 @dataclass(frozen=True)
 class Scorer:
-    """What turns a fit into a score.
+    """A measure of fits, in nats.
 
     Attributes:
         columns: of the laws, evaluated along the smoothed paths (n_column, n).

@@ -8,10 +8,10 @@ from scipy.integrate import solve_ivp
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery import discover as subject
-from hypo.dynamics.discovery.combine import Ranked, combine, shortlist
-from hypo.dynamics.discovery.discover import discover, make_pattern
-from hypo.dynamics.discovery.judge import Judge, form_of, merged
+from hypo.dynamics.discovery.discover import discover
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
+from hypo.dynamics.discovery.trials.judge import Judge, form_of, merged
 from hypo.dynamics.options import Options
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError
@@ -31,7 +31,7 @@ def simulate(rates, starts, names, noise=0.01, n=80, until=10.0, seed=0):
 
 def epidemic(**settings):
     return simulate(
-        lambda t, x: [-0.5 * x[0] * x[1], 0.5 * x[0] * x[1] - 0.3 * x[1]], [[2.0, 0.05]], ("s", "i"), **settings
+        lambda t, x: [-0.47 * x[0] * x[1], 0.47 * x[0] * x[1] - 0.31 * x[1]], [[2.0, 0.05]], ("s", "i"), **settings
     )
 
 
@@ -45,7 +45,7 @@ def test_the_epidemic_is_found_with_one_rate_of_infection(found):
     assert [as_sum(e).form for e in best.equations] == ["i*s", "i + i*s"]
     assert len(best.parameters) == 2
     error = np.sqrt(np.diag(found.best.covariance))
-    assert np.all(np.abs(best.parameters - [0.5, 0.3]) < 4 * error)
+    assert np.all(np.abs(best.parameters - [0.47, 0.31]) < 4 * error)
 
 
 def test_weights_sum_to_one_and_fall(found):
@@ -70,7 +70,7 @@ def test_a_conserved_sum_is_remarked():
 
 
 def test_several_runs_are_fitted_together():
-    data = simulate(lambda t, x: [0.8 * x[0] - 0.1 * x[0] ** 2], [[0.5], [12.0]], ("x",), n=30)
+    data = simulate(lambda t, x: [0.83 * x[0] - 0.107 * x[0] ** 2], [[0.5], [12.0]], ("x",), n=30)
     out = discover(data, Options(time_limit=30))
     assert as_sum(out.best.system.equations[0]).form == "x + x^2"
     assert len(out.best.starts) == 2
@@ -93,7 +93,7 @@ def test_an_interrupt_returns_what_was_found(monkeypatch):
         return fit(*args, **settings)
 
     monkeypatch.setattr(subject, "fit_system", interrupted)
-    data = simulate(lambda t, x: [0.8 * x[0] - 0.1 * x[0] ** 2], [[0.5]], ("x",), n=30)
+    data = simulate(lambda t, x: [0.83 * x[0] - 0.107 * x[0] ** 2], [[0.5]], ("x",), n=30)
     out = discover(data, Options(time_limit=60))
     assert count <= 6 and np.isfinite(out.systems[0].score)
 
@@ -103,12 +103,6 @@ def test_nothing_that_can_be_followed_is_said(monkeypatch):
     data = simulate(lambda t, x: [-x[0]], [[1.0]], ("x",), n=20)
     with pytest.raises(DataError, match="no candidate can be followed"):
         discover(data, Options(time_limit=5))
-
-
-def test_of_second_order_speeds_are_known_equations():
-    data = simulate(lambda t, x: [-x[0]], [[1.0]], ("x",), n=20)
-    pattern, sought = make_pattern(data, Options(order=2))
-    assert pattern.states == ("x", "x_dot") and sought == (1,) and str(pattern.equations[0]) == "x_dot"
 
 
 # --- combinations, judged by a score that is known ---------------------------------------------------------------

@@ -211,10 +211,6 @@ def _of_two(names: Sequence[str], has_products: bool) -> Iterator[tuple[int, Exp
             yield WAVE, Expression.apply(f, u + v)
             for g in ("sin", "cos"):
                 yield WAVE, Expression.apply(f, u) * Expression.apply(g, v)
-                yield WAVE, Expression.apply(f, u) * power(Expression.apply(g, v), 2)
-                yield WAVE, Expression.apply(f, v) * power(Expression.apply(g, u), 2)
-        for a, b in ((u, v), (v, u)):
-            yield WAVE, Expression.apply("cos", a) / Expression.apply("tan", b)
 
 
 def keeps_off_zero(x: Values) -> bool:

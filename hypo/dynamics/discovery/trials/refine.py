@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers
-from hypo.dynamics.discovery.alone import columns_along
-from hypo.dynamics.discovery.anew import seek_anew
-from hypo.dynamics.discovery.judge import FAILURES, Judge, Judged
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
-from hypo.dynamics.discovery.reduce import smaller
-from hypo.dynamics.discovery.sharing import share_constants, signed, written
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
+from hypo.dynamics.discovery.trials.alone import columns_along
+from hypo.dynamics.discovery.trials.anew import seek_anew
+from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
+from hypo.dynamics.discovery.trials.reduce import smaller
+from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories

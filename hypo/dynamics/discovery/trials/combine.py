@@ -3,7 +3,7 @@
 1. Each candidate is fitted alone, the other states given by their paths. That ranks hundreds cheaply.
 2. A beam over combinations: the best ones so far exchange one equation at a time, and all equations are fitted together.
 
-Neighbours of the best systems come after that (:mod:`hypo.dynamics.discovery.refine`).
+Neighbours of the best systems come after that (:mod:`hypo.dynamics.discovery.trials.refine`).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hypo.dynamics.discovery.alone import Alone
-from hypo.dynamics.discovery.judge import Judge
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.alone import Alone
+from hypo.dynamics.discovery.trials.judge import Judge
 from hypo.dynamics.system import System
 from hypo.expression.expr import Expression
 

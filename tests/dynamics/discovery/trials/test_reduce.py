@@ -1,7 +1,7 @@
 """Formulas with a little less in them."""
 
-from hypo.dynamics.discovery.reduce import smaller
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.reduce import smaller
 from tests.dynamics.calibration.systems import law
 
 NUMBERS = {"a": 1.7, "b": 0.6, "c": 1.1, "k": 2.1}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.sharing import share_constants, signed
+from hypo.dynamics.discovery.trials.sharing import share_constants, signed
 from tests.dynamics.calibration.systems import make_system
 
 EPIDEMIC = {"x": "-a*x*y", "y": "b*x*y - c*y"}

@@ -36,8 +36,10 @@ class Judged:
 
 
 def form_of(system: System) -> Form:
-    """What two fits of one structure have in common: equations as sums with fitted numbers left open and exact ones as they
-    are, and which constants are shared."""
+    """The form of a system, which two fits of one structure have in common.
+
+    Equations are sums with fitted numbers left open and exact ones as they are; shared constants are part of it.
+    """
     return (*(as_sum(e).inner_form for e in system.equations), system.shared)
 
 
