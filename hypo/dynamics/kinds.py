@@ -78,7 +78,7 @@ class Kind:
 
     @property
     def columns(self) -> Columns:
-        """What laws may use, along the data."""
+        """The columns of laws along the data."""
         return Columns(self.data, self.smoothed, self.options, self.delays)
 
     @property
