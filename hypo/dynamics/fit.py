@@ -130,7 +130,7 @@ def _check_rules(found: Discovered, options: Options, knowledge: Knowledge) -> l
 
 def refuse_other_kinds(options: Options) -> None:
     """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {"discrete time": options.discrete, "delays": bool(options.delays)}
+    kinds = {"delays": bool(options.delays)}
     for kind, is_wanted in kinds.items():
         if is_wanted:
             raise InputError(f"{kind}: hypo does not search for such laws of motion yet")

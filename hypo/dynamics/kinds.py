@@ -31,8 +31,8 @@ from hypo.knowledge.knowledge import Knowledge
 
 # What a former value is called, after its state's name.
 BEFORE = "_before"
-# Lags of a range that laws may choose from.
-TRIED = 2
+# Lags of a range that laws may choose from: with two, their difference tells the rate on any smooth path.
+TRIED = 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Kind:
 
     Attributes:
         data, smoothed, options: what it was made for.
-        delays: former values that laws may use, for each range with the one or two likeliest lags of a first look.
+        delays: former values that laws may use, for each range with the likeliest lag of a first look.
         background: what is known; None: nothing.
     """
 
@@ -78,7 +78,7 @@ class Kind:
 
     @property
     def columns(self) -> Columns:
-        """What laws may use, along the data."""
+        """The columns of laws along the data."""
         return Columns(self.data, self.smoothed, self.options, self.delays)
 
     @property

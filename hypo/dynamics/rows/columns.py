@@ -27,7 +27,7 @@ def speed_name(state: str) -> str:
 
 @dataclass(frozen=True)
 class Columns:
-    """What laws may use, by the settings of a discovery.
+    """The columns of laws, by the settings of a discovery.
 
     Attributes:
         data, smoothed: the runs and their paths.
