@@ -120,12 +120,18 @@ def fit_from(
 
 @dataclass(frozen=True)
 class _Level:
-    """The state of a fit after one length of segments."""
+    """The state of a fit after one length of segments: its misfit, and the same with the starts of inner segments counted as
+    the numbers that they are,
+
+        Σ_k ½ (n_k - s) log(χ_k²/(n_k - s)),    s = segments - runs,
+
+    so that short segments, which may follow anything, gain nothing by it."""
 
     task: Task
     point: Point
     noise: Noise
     misfit: float
+    restrained: float
 
     @property
     def charge(self) -> float:
@@ -136,7 +142,7 @@ class _Level:
     @property
     def charged(self) -> float:
         """Misfit with all starts charged."""
-        return self.misfit + self.charge * self.task.segments.n
+        return self.restrained + self.charge * (int(self.task.segments.run.max()) + 1)
 
     @property
     def amplification(self) -> float:
@@ -247,13 +253,12 @@ class _Fit:
         count = seg.share.sum((0, 2))
         squares = np.sum(seg.share * residuals**2 / v, axis=(0, 2))
         # Samples that laws can only look back at are not predicted: those that are stand for them.
-        each = (
-            self.samples
-            / np.maximum(count, 1.0)
-            * misfit_by_state(squares, count, np.sum(seg.share * np.log(v), axis=(0, 2)))
-        )
+        scale, logs = self.samples / np.maximum(count, 1.0), np.sum(seg.share * np.log(v), axis=(0, 2))
+        left = np.maximum(count - (seg.n - len(self.data.runs)), 1.0)
+        each = scale * misfit_by_state(squares, count, logs)
+        restrained = scale * misfit_by_state(squares, left, logs * left / np.maximum(count, 1.0))
         level = self.spread[:m] * np.sqrt(squares / np.maximum(count, 1.0) + FLOOR**2)
-        return _Level(task, point, Noise(level, mix, self.square), float(each.sum()))
+        return _Level(task, point, Noise(level, mix, self.square), float(each.sum()), float(restrained.sum()))
 
     def _is_hopeless(self, level: _Level, beat: float) -> bool:
         least = level.misfit + level.charge * len(self.data.runs) - PATIENCE * self._last_gain
