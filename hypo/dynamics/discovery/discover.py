@@ -49,6 +49,8 @@ ALONE = 0.25
 # Trials alone of all equations together, and those of one equation at least.
 MOST_ALONE = 360
 LEAST_ALONE = 10
+# Share of the time then left in which combinations are tried: their neighbours need some, too.
+COMBINING = 0.4
 # Systems fitted at most, and those among them that combinations may have.
 MOST_FITS = 200
 COMBINATIONS = 120
@@ -149,8 +151,9 @@ class _Work:
                 judge.judge(self._with_equation(k, e))
         else:
             lists = [self._alone(k, each, rows) for k, each in zip(measured, candidates, strict=True)]
+            judge.clock = Clock(now() + COMBINING * self.clock.left)
             combine(judge, self.pattern, self.sought, lists)
-        judge.most = MOST_FITS
+        judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
             for j in judge.ranked()[:FOLLOWED]:
                 for system in background.follow(j.fitted.system):
