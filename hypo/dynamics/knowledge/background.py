@@ -64,7 +64,7 @@ class Background:
         return {state: knowledge_of_equation(self.knowledge, state, self.columns, law) for state in self.states}
 
     def of_equation(self, state: str) -> Knowledge:
-        """What is known of the law of ``state``, as knowledge of a single law, called ``law_name(columns)``."""
+        """Knowledge of the law of ``state`` as a single law, called ``law_name(columns)``."""
         return self._of_equations[state]
 
     def is_admissible(self, state: str, e: Expression) -> bool:
@@ -94,7 +94,7 @@ class Background:
 
 
 def make_background(knowledge: Knowledge | None, columns: Columns) -> Background | None:
-    """What is known, held against the columns; None where nothing is.
+    """Knowledge held against the columns; None where nothing is known.
 
     Raises KnowledgeError where it names what is no column.
     """

@@ -49,7 +49,7 @@ def find_derivations(
 
 
 def swapped(a: str, b: str, states: Collection[str]) -> dict[str, str]:
-    """What two states that change places are called after it, their hidden speeds with them."""
+    """New names of two states that change places, their hidden speeds with them."""
     pairs = [(a, b), (speed_name(a), speed_name(b))]
     return {x: y for pair in pairs for x, y in (pair, pair[::-1]) if x in states}
 

@@ -20,7 +20,7 @@ OF_ONE_LAW = (("rule", "rules"), ("template", "template"), ("guesses", "guesses"
 
 
 def law_name(columns: Sequence[str]) -> str:
-    """What the law of one equation is called where it stands alone: a name that no column has."""
+    """The name of the law of one equation where it stands alone: one that no column has."""
     name = "rate"
     while name in columns:
         name += "_"
@@ -47,7 +47,7 @@ def require_names(knowledge: Knowledge, states: Sequence[str], actions: Sequence
 def knowledge_of_equation(
     knowledge: Knowledge, state: str, columns: Sequence[str], target: str, unit: Unit | None = None
 ) -> Knowledge:
-    """What is known of the law of ``state``, as knowledge about a law called ``target``.
+    """Knowledge of the law of ``state``, as a single law called ``target``.
 
     Args:
         columns: names that the law may use.

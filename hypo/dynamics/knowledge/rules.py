@@ -49,7 +49,7 @@ class SystemRule:
 
 @dataclass(frozen=True)
 class SystemRules:
-    """What is known of a system as a whole.
+    """Knowledge of a system as a whole.
 
     Attributes:
         motion: the section [dynamics].

@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Permitted:
-    """What one equation may be.
+    """The right-hand sides that one equation may have.
 
     Attributes:
         knowledge: of its law; None: everything is permitted.
