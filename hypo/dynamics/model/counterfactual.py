@@ -34,7 +34,7 @@ Values = NDArray[np.float64]
 ALIKE = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Counterfactual:
     """A run as it was and as it would have been, drawn together: draw k of both has the same system, constants and start.
 
@@ -49,6 +49,9 @@ class Counterfactual:
     changed: Rollout
     observed: Values
     remarks: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Counterfactual: as it was {self.factual!r}, and as it would have been>"
 
     @property
     def time(self) -> Values:

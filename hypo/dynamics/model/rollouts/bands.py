@@ -23,7 +23,7 @@ Values = NDArray[np.float64]
 PARTS = ("all", "structure", "constants", "start", "noise")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rollout:
     """Trajectories from one start, drawn from the posterior.
 
@@ -52,6 +52,10 @@ class Rollout:
     noise: Values = field(repr=False)
     clock: str = "t"
     units: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        n, m = self.states.shape[:2]
+        return f"<Rollout of {', '.join(self.names)}: {n} trajectories at {m} moments from {self.time[0]:g} to {self.time[-1]:g}>"
 
     @property
     def median(self) -> Values:
