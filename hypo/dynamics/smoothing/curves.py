@@ -124,7 +124,9 @@ class ExactCurve:
         splines = tuple(spline.derivative(order) if order else spline for order in ORDERS)
         differences = []
         for order, own in enumerate(splines):
-            apart = np.abs(own(at) - (other.derivative(order) if order else other)(at))
+            # Of four samples the other one is a broken line, which does not bend.
+            again = other.derivative(order)(at) if 0 < order <= other.k else np.zeros(len(at)) if order else other(at)
+            apart = np.abs(own(at) - again)
             size = float(np.max(np.abs(own(at))))
             differences.append(np.maximum(maximum_filter1d(apart, NEIGHBOURS), ROUNDING[order] * size))
         return ExactCurve(coordinates, splines, at, np.array(differences))

@@ -63,6 +63,8 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
     together = list(plain.equations)
     costs = _costs(terms, len(plain.columns))
     for k in sought:
+        if judge.is_over:
+            return
         try:
             found = seek_anew(fitted, k, terms, costs, data, judge.clock)
         except FAILURES:
