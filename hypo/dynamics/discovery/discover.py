@@ -20,6 +20,7 @@ from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
 from hypo.dynamics.discovery.propose import propose
+from hypo.dynamics.discovery.quick import quick_law
 from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
@@ -185,14 +186,8 @@ class _Work:
         return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
 
     def _linear(self, k: int) -> Expression:
-        """A plane through the smoothed rates, where there is no time for more."""
-        rows = self.kind.rows(k)
-        A = np.column_stack([rows.X, np.ones(len(rows.X))])
-        c = np.linalg.lstsq(A, rows.target, rcond=None)[0]
-        out = Expression.constant(float(c[-1]), free=True)
-        for name, slope in zip(self.columns.names, c, strict=False):
-            out = out + Expression.constant(float(slope), free=True) * Expression.variable(name)
-        return out
+        """A few terms of a line through the smoothed rates, where there is no time for more."""
+        return quick_law(self.kind.rows(k), tuple(self.columns.names))
 
     def _alone(self, k: int, candidates: list[Expression], rows: float) -> list[Ranked]:
         """Candidates for the equation of measured state k, ranked by their own trial."""

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.smoothing.path import Path
-from hypo.dynamics.smoothing.smoother import smooth_runs
+from hypo.dynamics.smoothing.smoother import CHOSEN_BY, smooth_runs
 from hypo.dynamics.trajectories import Trajectories
 
 Values = NDArray[np.float64]
 
 # Least noise of a sample, as a share of the state's spread: exact numbers have no other.
 LEAST_NOISE = 1e-6
+# With more states than this each is smoothed by fewer moments of all runs: the work grows with their cube.
+MANY, FEWER = 8, 120
 
 
 @dataclass(frozen=True)
@@ -58,5 +60,7 @@ class Smoothed:
 
 def smooth_all(data: Trajectories) -> Smoothed:
     """Every measured state of every run, smoothed; the runs of a state share one length and one noise."""
-    by_state = [smooth_runs([(run.time, run.states[:, k]) for run in data.runs]) for k in range(len(data.states))]
+    d = len(data.states)
+    most = CHOSEN_BY if d <= MANY else FEWER
+    by_state = [smooth_runs([(run.time, run.states[:, k]) for run in data.runs], most) for k in range(d)]
     return Smoothed(data, tuple(zip(*by_state, strict=True)))

@@ -52,8 +52,9 @@ def smooth(time: Values, values: Values) -> Path:
     return smooth_runs([(time, values)])[0]
 
 
-def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
-    """Paths of one state through its samples in several runs, with one length and one noise for all.
+def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_BY) -> list[Path]:
+    """Paths of one state through its samples in several runs, with one length and one noise for all, chosen by at most
+    ``chosen_by`` moments where there are several runs.
 
     Raises ValueError where no run has four samples; a run with fewer is a straight line through what there is.
     """
@@ -72,7 +73,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
     if not enough:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
-    group, choice = _choose(enough)
+    group, choice = _choose(enough, chosen_by)
     # A run without a sample of the state is anywhere near the others.
     middle = float(np.mean(finite))
     paths = []
@@ -82,7 +83,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]]) -> list[Path]:
     return paths
 
 
-def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
+def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
     """How many moments are averaged into one, and the choice for the runs.
 
     Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
@@ -92,7 +93,7 @@ def _choose(runs: Sequence[Moments]) -> tuple[int, Choice]:
     while True:
         grouped = [m.grouped(group) for m in runs]
         is_long = max(len(m) for m in grouped) > WINDOW
-        choice = choose(_windows(grouped) if is_long else _some(grouped, CHOSEN_BY))
+        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by))
         if choice.ratio < EXACT:
             return 1, choice
         most = choice.length * GROUP / _step(runs)
