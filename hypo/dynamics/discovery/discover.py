@@ -192,6 +192,8 @@ class _Work:
     def _alone(self, k: int, candidates: list[Expression], rows: float) -> list[Ranked]:
         """Candidates for the equation of measured state k, ranked by their own trial."""
         d = len(self.sought)
+        if len(candidates) == 1:
+            return [Ranked(candidates[0], 0.0)]
         trial = Alone(self.pattern, self.columns, k)
         clock = Clock(min(now() + ALONE * self.options.time_limit / d, self.clock.deadline))
 

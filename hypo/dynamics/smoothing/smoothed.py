@@ -16,7 +16,8 @@ Values = NDArray[np.float64]
 # Least noise of a sample, as a share of the state's spread: exact numbers have no other.
 LEAST_NOISE = 1e-6
 # With more states than this each is smoothed by fewer moments of all runs: the work grows with their cube.
-MANY, FEWER = 8, 120
+MANY = 8
+FEWER = 120
 
 
 @dataclass(frozen=True)
