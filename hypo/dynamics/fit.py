@@ -9,6 +9,7 @@ from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
+from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def fit_dynamics(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
+    refuse_other_kinds(options)
     known, trajectories = read_knowledge(knowledge, trajectories)
     return discover_laws(trajectories, options, known)
 
@@ -124,6 +126,14 @@ def _check_rules(found: Discovered, options: Options, knowledge: Knowledge) -> l
     background = make_kind(found.smoothed.data, found.smoothed, options, knowledge).background
     verdicts = [] if background is None else background.verdicts(found.best.system)
     return [{"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in verdicts]
+
+
+def refuse_other_kinds(options: Options) -> None:
+    """Raises InputError for kinds of laws that the discovery does not know yet."""
+    kinds = {"delays": bool(options.delays)}
+    for kind, is_wanted in kinds.items():
+        if is_wanted:
+            raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
 def _describe(model: WorldModel) -> str:
