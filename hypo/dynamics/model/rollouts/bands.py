@@ -55,7 +55,8 @@ class Rollout:
 
     def __repr__(self) -> str:
         n, m = self.states.shape[:2]
-        return f"<Rollout of {', '.join(self.names)}: {n} trajectories at {m} moments from {self.time[0]:g} to {self.time[-1]:g}>"
+        names, t = ", ".join(self.names), self.time
+        return f"<Rollout of {names}: {n} trajectories at {m} moments from {t[0]:g} to {t[-1]:g}>"
 
     @property
     def median(self) -> Values:
