@@ -26,7 +26,7 @@ from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.discovery.trials.alone import Alone, columns_along
 from hypo.dynamics.discovery.trials.combine import Ranked, combine, rank_alone, shortlist
-from hypo.dynamics.discovery.trials.judge import Judge, merged
+from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, merged
 from hypo.dynamics.discovery.trials.refine import refine
 from hypo.dynamics.discovery.trials.sharing import written
 from hypo.dynamics.kinds import Kind, make_kind
@@ -161,7 +161,10 @@ class _Work:
                     judge.judge(system)
         templates = background.motion.templates if background is not None else {}
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
-        refine(judge, free, self.data, self.columns)
+        try:
+            refine(judge, free, self.data, self.columns)
+        except FAILURES:
+            return  # what was judged by then stands
 
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)
@@ -181,8 +184,11 @@ class _Work:
         found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays, known)
         distinct: dict[str, Expression] = {}
         for c in found:
-            e = written(c.expression)
-            distinct.setdefault(as_sum(e).form, e)
+            try:
+                e = written(c.expression)
+                distinct.setdefault(as_sum(e).form, e)
+            except FAILURES:
+                continue
         return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
 
     def _linear(self, k: int) -> Expression:

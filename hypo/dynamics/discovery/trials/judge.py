@@ -16,7 +16,7 @@ from hypo.dynamics.system import System
 from hypo.interrupts import has_come
 
 # What numbers of a hopeless system may raise.
-FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError)
+FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError, RecursionError)
 
 # Nats by which a second fit may be worse than a quick one, whose noise was chosen less carefully.
 TOLERANCE = 2.0
@@ -86,7 +86,10 @@ class Judge:
 
     def judge(self, system: System) -> Judged | None:
         """The fitted system with its score; None where it cannot be followed, or where it is too late."""
-        form = form_of(system)
+        try:
+            form = form_of(system)
+        except FAILURES:
+            return None
         if form in self.judged:
             return self.judged[form]
         if self.is_over and self.count:
@@ -94,9 +97,9 @@ class Judge:
         self.count += 1
         try:
             fitted = self.fit(system, self._least() - self.scorer.structure(system))
+            found = None if fitted is None else Judged(fitted, self.scorer.score(fitted))
         except FAILURES:
-            fitted = None
-        found = None if fitted is None else Judged(fitted, self.scorer.score(fitted))
+            found = None
         self.judged[form] = found
         if found is not None:
             self.best = min(self.best, found.score)
