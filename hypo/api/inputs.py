@@ -25,6 +25,20 @@ if TYPE_CHECKING:
     KnowledgeLike = Knowledge | Mapping[str, Any] | str | os.PathLike[str] | None
 
 
+def load_knowledge(knowledge: Knowledge | Mapping[str, Any] | str | os.PathLike[str], target: str = "f") -> Knowledge:
+    """Knowledge as it is, from a dictionary, or from a file; raises KnowledgeError with all its problems, which call the law
+    ``target``."""
+    from hypo.knowledge import Knowledge
+
+    if isinstance(knowledge, Knowledge):
+        return knowledge
+    if isinstance(knowledge, Mapping):
+        return Knowledge.from_dict(knowledge, target=target)
+    if isinstance(knowledge, str | os.PathLike):
+        return Knowledge.load(knowledge, target)
+    raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}")
+
+
 def make_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[str, str] | None = None) -> Knowledge:
     """Knowledge with the units of the caller and of the table's header.
 
@@ -35,16 +49,7 @@ def make_knowledge(knowledge: KnowledgeLike, dataset: Dataset, units: Mapping[st
 
     if units is not None and not (isinstance(units, Mapping) and all(isinstance(key, str) for key in units)):
         raise InputError(f'units must name columns, such as {{"x": "m", "y": "m/s"}}, got {units!r:.40}')
-    if knowledge is None:
-        loaded = Knowledge()
-    elif isinstance(knowledge, Knowledge):
-        loaded = knowledge
-    elif isinstance(knowledge, Mapping):
-        loaded = Knowledge.from_dict(knowledge, target=dataset.target)
-    elif isinstance(knowledge, str | os.PathLike):
-        loaded = Knowledge.load(knowledge, dataset.target)
-    else:
-        raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(knowledge).__name__}")
+    loaded = Knowledge() if knowledge is None else load_knowledge(knowledge, dataset.target)
     named = (
         dict(zip(dataset.labels, dataset.names, strict=True)) | {dataset.target_label: dataset.target} | dataset.written
     )

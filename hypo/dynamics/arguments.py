@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +9,12 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
+from hypo.api.inputs import load_knowledge
 from hypo.checks import read_seconds
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.trajectories import Trajectories
-from hypo.errors import InputError, KnowledgeError
+from hypo.errors import InputError
 from hypo.knowledge import Knowledge
 
 HOLDS = ("zero", "linear", "spline")
@@ -119,15 +119,7 @@ def read_knowledge(given: Any, data: Trajectories) -> tuple[Knowledge | None, Tr
     """
     if given is None:
         return None, data
-    if isinstance(given, Knowledge):
-        loaded = given
-    elif isinstance(given, Mapping):
-        loaded = Knowledge.from_dict(given)
-    elif isinstance(given, str | os.PathLike):
-        loaded = Knowledge.load(given)
-    else:
-        raise KnowledgeError(f"knowledge must be a Knowledge, a dictionary or a path, got {type(given).__name__}")
-    loaded = loaded.with_units(data.units)
+    loaded = load_knowledge(given).with_units(data.units)
     stated = {name: loaded.units[name].text for name in (data.time, *data.columns) if name in loaded.units}
     return loaded, replace(data, units=stated)
 

@@ -13,7 +13,6 @@ from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
-    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge
@@ -115,17 +114,10 @@ def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | N
     settings: dict[str, Any] = asdict(options)
     if knowledge is not None:
         settings["knowledge"] = knowledge.as_dict()
-        settings["rules"] = _check_rules(found, options, knowledge)
+        settings["rules"] = [
+            {"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in found.rules
+        ]
     return WorldModel(found, settings)
-
-
-def _check_rules(found: Discovered, options: Options, knowledge: Knowledge) -> list[dict[str, Any]]:
-    """How the likeliest system fares under each rule of [dynamics], proved where intervals can."""
-    from hypo.dynamics.kinds import make_kind
-
-    background = make_kind(found.smoothed.data, found.smoothed, options, knowledge).background
-    verdicts = [] if background is None else background.verdicts(found.best.system)
-    return [{"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in verdicts]
 
 
 def refuse_other_kinds(options: Options) -> None:

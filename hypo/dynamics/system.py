@@ -7,8 +7,10 @@ C (n_constant, n). A law of second order is a system of first order with a hidde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +73,12 @@ class System:
         return tuple(range(n)) if self.shared is None else self.shared
 
     @cached_property
+    def places(self) -> tuple[range, ...]:
+        """By equation, the numbers of its free constants among those of all equations."""
+        ends = list(accumulate((len(e.free) for e in self.equations), initial=0))
+        return tuple(map(range, ends, ends[1:]))
+
+    @cached_property
     def parameters(self) -> Values:
         """Values of the parameters (n_parameter,): free constants, shared ones once."""
         each = [e.constants[k].value for e in self.equations for k in e.free]
@@ -82,13 +90,16 @@ class System:
     def with_parameters(self, values: Values) -> System:
         """The same equations with other values of the parameters."""
         own = np.asarray(values, float)[list(self.of_constants)] if self.of_constants else np.empty(0)
-        out, at = [], 0
-        for e in self.equations:
+        out = []
+        for e, place in zip(self.equations, self.places, strict=True):
             new = np.array(e.values, float)
-            new[list(e.free)] = own[at : at + len(e.free)]
-            at += len(e.free)
+            new[list(e.free)] = own[place.start : place.stop]
             out.append(e.with_values(new))
         return self.with_equations(tuple(out), self.shared)
+
+    def with_equation(self, k: int, e: Expression, shared: tuple[int, ...] | None = None) -> System:
+        """Another equation in the place of number ``k``."""
+        return self.with_equations((*self.equations[:k], e, *self.equations[k + 1 :]), shared)
 
     def with_equations(self, equations: tuple[Expression, ...], shared: tuple[int, ...] | None = None) -> System:
         """Other equations over the same columns."""
@@ -107,20 +118,24 @@ class System:
     @cached_property
     def programs(self) -> tuple[tuple[Program, tuple[int, ...]], ...]:
         """By equation: a program over ``columns`` and the parameters that it uses, and the numbers of these parameters."""
-        out, at = [], 0
-        for e in self.equations:
-            own = self.of_constants[at : at + len(e.free)]
-            at += len(e.free)
-            place = {slot: f"_{k}" for k, slot in enumerate(e.free)}
-
-            def as_column(node: int, leaf: Expression, place: dict[int, str] = place, e: Expression = e) -> Expression:
-                slot = e.code[node][1]
-                return Expression.variable(place[slot]) if leaf.constants and slot in place else leaf
-
-            whole = e.rebuilt(as_column) if e.free else e
-            out.append((Program.of(whole, (*self.columns, *place.values())), own))
+        out = []
+        for e, numbers in zip(self.equations, self.places, strict=True):
+            own = tuple(self.of_constants[n] for n in numbers)
+            names = [f"_{k}" for k in range(len(e.free))]
+            out.append((Program.of(open_constants(e, names), (*self.columns, *names)), own))
         return tuple(out)
 
     def rates(self, X: Values, P: Values) -> Values:
         """Right-hand sides (n_state, n) at columns X (n_column, n) with parameters P (n_parameter, n)."""
         return np.array([p.value(np.ascontiguousarray(np.vstack([X, P[list(own)]]))) for p, own in self.programs])
+
+
+def open_constants(e: Expression, names: Sequence[str]) -> Expression:
+    """``e`` with variables of these names in the places of its free constants, in their order."""
+    name = dict(zip(e.free, names, strict=True))
+
+    def leaf_at(node: int, leaf: Expression) -> Expression:
+        slot = e.code[node][1]
+        return Expression.variable(name[slot]) if leaf.constants and slot in name else leaf
+
+    return e.rebuilt(leaf_at) if name else e

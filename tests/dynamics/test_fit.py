@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import hypo
-from hypo.dynamics import fit
 from hypo.dynamics.arguments import read_delays
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery import discover as discovery
@@ -17,6 +16,7 @@ from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import ArgumentError, DataError, InputError, KnowledgeError
 from hypo.expression.parser import parse
+from hypo.knowledge.claims.claim import PROVED, Verdict
 
 T = np.linspace(0.0, 5.0, 30)
 DATA = {"t": T, "x": np.exp(-T), "v": np.cos(T)}
@@ -34,7 +34,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         fitted = Calibrated(
             system, (np.ones(d),) * len(data.runs), np.ones(d), np.full(d, 30.0), np.full(d, 0.1), np.empty((0, 0)), 1.0
         )
-        return Discovered((WeightedSystem(fitted, 2.0, 1.0),), Smoothed(data, ()), (5,) * d, ("a remark",))
+        rules = () if knowledge is None else (("x never becomes negative", Verdict(PROVED, 0.0, 256)),)
+        systems = (WeightedSystem(fitted, 2.0, 1.0),)
+        return Discovered(systems, Smoothed(data, ()), (5,) * d, ("a remark",), rules=rules)
 
     monkeypatch.setattr(discovery, "discover", answer)
     return calls
@@ -100,14 +102,14 @@ def test_names_of_speeds(given: Any) -> None:
         hypo.fit_dynamics(DATA | {"x_dot": np.sin(T)}, state="x", action="x_dot", order=2)
 
 
-def test_knowledge_is_handed_on(given: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fit, "_check_rules", lambda *_: [{"rule": "x never becomes negative", "level": "proved"}])
+def test_knowledge_is_handed_on(given: list[Any]) -> None:
     known = {"units": {"x": "m", "t": "s"}, "dynamics": {"positive": ["x"]}}
     model = hypo.fit_dynamics(DATA, knowledge=known)
     data, _, knowledge = given[0]
     assert data.units == {"t": "s", "x": "m"}
     assert knowledge.dynamics.positive == ("x",)
-    assert model.settings["rules"] == [{"rule": "x never becomes negative", "level": "proved"}]
+    (rule,) = model.settings["rules"]
+    assert rule == {"rule": "x never becomes negative", "level": "proved", "violation": 0.0, "points": 256}
     assert hypo.Knowledge.from_dict(model.settings["knowledge"]).dynamics == knowledge.dynamics
     with pytest.raises(KnowledgeError, match="x"):
         hypo.fit_dynamics({"t [s]": T, "x [kg]": np.exp(-T)}, knowledge=known)

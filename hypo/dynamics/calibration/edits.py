@@ -111,11 +111,10 @@ def _quadratic(calibrated: Calibrated, row: Values, number: float) -> float:
 
 def _tagged(system: System) -> tuple[Expression, ...]:
     """Equations in which each free constant has its place among all as its value, so that edits can be followed."""
-    out, at = [], 0
-    for e in system.equations:
+    out = []
+    for e, place in zip(system.equations, system.places, strict=True):
         values = e.values
-        values[list(e.free)] = np.arange(at, at + len(e.free))
-        at += len(e.free)
+        values[list(e.free)] = np.array(place)
         out.append(e.with_values(values))
     return tuple(out)
 

@@ -100,8 +100,7 @@ class _Work:
         self.data, self.options, self.clock = data, options, clock
         self.judge: Judge | None = None
         self.smoothed = smooth_all(data)
-        self.kind = make_kind(data, self.smoothed, options, knowledge)
-        self._take(self.kind)
+        self._take(make_kind(data, self.smoothed, options, knowledge))
 
     def _take(self, kind: Kind) -> None:
         """Search for laws of this kind from now on."""
@@ -149,7 +148,7 @@ class _Work:
         elif len(self.sought) == 1:
             k = self.sought[0]
             for e in candidates[0]:
-                judge.judge(self._with_equation(k, e))
+                judge.judge(self.pattern.with_equation(k, e))
         else:
             lists = [self._alone(k, each, rows) for k, each in zip(measured, candidates, strict=True)]
             judge.clock = Clock(now() + COMBINING * self.clock.left)
@@ -169,10 +168,6 @@ class _Work:
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)
 
-    def _with_equation(self, k: int, e: Expression) -> System:
-        equations = self.pattern.equations
-        return self.pattern.with_equations((*equations[:k], e, *equations[k + 1 :]))
-
     def _candidates(self, k: int) -> list[Expression]:
         """Candidates for the equation of measured state k, as sums, each form once."""
         options, d = self.options, len(self.sought)
@@ -184,11 +179,8 @@ class _Work:
         found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays, known)
         distinct: dict[str, Expression] = {}
         for c in found:
-            try:
-                e = written(c.expression)
-                distinct.setdefault(as_sum(e).form, e)
-            except FAILURES:
-                continue
+            e = written(c.expression)
+            distinct.setdefault(as_sum(e).form, e)
         return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
 
     def _linear(self, k: int) -> Expression:
@@ -230,5 +222,6 @@ class _Work:
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         total = sum(w for _, w in kept)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
-        remarks = make_remarks(systems, self.columns)
-        return Discovered(systems, self.smoothed, self.rows, remarks, seconds)
+        background = self.kind.background
+        rules = () if background is None else background.verdicts(systems[0].fitted.system)
+        return Discovered(systems, self.smoothed, self.rows, make_remarks(systems, self.columns), seconds, tuple(rules))

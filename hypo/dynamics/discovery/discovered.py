@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.smoothing.smoothed import Smoothed
+from hypo.knowledge.claims.claim import Verdict
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Discovered:
         effective_rows: by equation, the number of independent rows of its rate.
         remarks: sentences for the user: undersampled states, what the data cannot tell apart, a conserved sum.
         seconds: time taken.
+        rules: each rule of what is known in words, with how the likeliest system fares under it.
     """
 
     systems: tuple[WeightedSystem, ...]
@@ -34,6 +36,7 @@ class Discovered:
     effective_rows: tuple[int, ...]
     remarks: tuple[str, ...] = ()
     seconds: float = 0.0
+    rules: tuple[tuple[str, Verdict], ...] = ()
 
     @property
     def best(self) -> Calibrated:

@@ -91,7 +91,7 @@ def propose(
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
         ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
-        ranked += rank(permitted.laws(permitted.filled(equation.views[0].X)), equation, costs)
+        ranked += rank(permitted.laws(permitted.filled(X)), equation, costs)
         ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
@@ -137,7 +137,7 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
     for nats, e, source in fitted[:LOOKED_AT]:
         structure = e.masked()
         if structure not in costs:
-            costs[structure] = _cost(e, len(names), len(view.target))
+            costs[structure] = code_length(e, len(names), len(view.target))
         out.append(Candidate(e, costs[structure], nats + costs[structure], source))
     return out
 
@@ -145,23 +145,16 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
 def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
     number = Expression.constant(1.0, free=True)
-    alone = _cost(number, len(columns), rows)
+    alone = code_length(number, len(columns), rows)
     out = {}
     for form, e in zip(terms.forms, terms.expressions, strict=True):
         if form not in out:
-            out[form] = max(_cost(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
+            out[form] = max(code_length(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
     return out
 
 
 def _has_inside(e: Expression) -> bool:
     return any(op in (oc.DIV, oc.EXP) for op, _ in e.code)
-
-
-def _cost(e: Expression, n_column: int, rows: int) -> float:
-    try:
-        return code_length(e, n_column, rows)
-    except RecursionError:
-        return LEAST_PER_NUMBER * len(e)
 
 
 def misfit(squares: float, view: View) -> float:

@@ -334,9 +334,9 @@ def _power(u: Sum, exponent: Number, distribute: bool) -> Sum:
         t = u.terms[0]
         scale = t.coefficient.power(exponent)
         if scale is not None:
-            powers = [_raised(f, exponent) for f in t.factors]
-            if all(p is not None for p in powers):
-                return _single(*[p for p in powers if p is not None], coefficient=scale)
+            # (base**p)**q = base**(p·q), for positive bases.
+            raised = [Factor(f.power * exponent, f.name, f.opcode, f.args) for f in t.factors]
+            return _single(*raised, coefficient=scale)
     whole = not exponent.is_free and exponent.value == round(exponent.value) and 1 < exponent.value <= MOST_POWER
     if whole and distribute and len(u.terms) ** exponent.value <= MOST_TERMS:
         out = u
@@ -346,15 +346,10 @@ def _power(u: Sum, exponent: Number, distribute: bool) -> Sum:
     return _wrapped(u, exponent)
 
 
-def _raised(f: Factor, exponent: Number) -> Factor | None:
-    """(base**p)**q = base**(p·q), for positive bases."""
-    return Factor(f.power * exponent, f.name, f.opcode, f.args)
-
-
 def _wrapped(u: Sum, exponent: Number) -> Sum:
     """A sum to a power as one factor; the number before its first term that is no constant moves in front."""
-    if len(u.terms) <= 1:
-        return u if exponent == ONE else _power(u, exponent, True) if u.terms else u
+    if not u.terms or (exponent == ONE and len(u.terms) == 1):
+        return u
     leader = next((t.coefficient for t in u.terms if t.factors), ONE)
     scale = leader.power(exponent) if leader.value > 0 or exponent.value == round(exponent.value) else None
     if leader == ONE or scale is None or leader.value == 0:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from hypo.dynamics.system import System
+from hypo.dynamics.system import System, open_constants
 from hypo.expression.expr import Expression
 from hypo.kernels.cpu.trajectories.batch import Batch
 from hypo.kernels.cpu.trajectories.laws import Laws
@@ -29,17 +29,11 @@ def laws_of(system: System) -> Laws:
 # Equal expressions may differ in which of their constants are free, so that these belong to the key.
 @lru_cache(maxsize=256)
 def _laws(system: System, free: tuple[tuple[int, ...], ...]) -> Laws:
-    programs, at = [], 0
-    for e in system.equations:
-        name = {slot: parameter_name(system.of_constants[at + k]) for k, slot in enumerate(e.free)}
-        at += len(e.free)
-
-        def as_variable(node: int, leaf: Expression, name: dict[int, str] = name, e: Expression = e) -> Expression:
-            slot = e.code[node][1]
-            return Expression.variable(name[slot]) if leaf.constants and slot in name else leaf
-
-        programs.append(e.rebuilt(as_variable) if e.free else e)
-    return pack(system, programs)
+    opened = [
+        open_constants(e, [parameter_name(system.of_constants[n]) for n in place])
+        for e, place in zip(system.equations, system.places, strict=True)
+    ]
+    return pack(system, opened)
 
 
 def pack(system: System, programs: list[Expression]) -> Laws:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from hypo.dynamics.knowledge.derived import derive, find_derivations
 from hypo.dynamics.knowledge.equation import NOTHING, knowledge_of_equation, known_equations, law_name, require_names
 from hypo.dynamics.knowledge.rules import SystemRules
@@ -107,10 +109,8 @@ def make_background(knowledge: Knowledge | None, columns: Columns) -> Background
             f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
             "negative; leave it out at order 2"
         )
-    ranges = {}
-    for j, name in enumerate(columns.names):
-        known = [columns.at(r, run.time)[0][:, j] for r, run in enumerate(columns.data.runs)]
-        finite = [v[v == v] for v in known]
-        least, most = min(float(v.min()) for v in finite if len(v)), max(float(v.max()) for v in finite if len(v))
-        ranges[name] = knowledge.ranges.get(name, (least, most))
-    return Background(knowledge, columns.names, states, ranges)
+    along = np.vstack(columns.at_rows)
+    ends = zip(np.nanmin(along, axis=0).tolist(), np.nanmax(along, axis=0).tolist(), strict=True)
+    ranges = dict(zip(columns.names, ends, strict=True))
+    stated = {name: knowledge.ranges[name] for name in ranges if name in knowledge.ranges}
+    return Background(knowledge, columns.names, states, ranges | stated)

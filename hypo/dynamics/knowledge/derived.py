@@ -56,7 +56,8 @@ def swapped(a: str, b: str, states: Collection[str]) -> dict[str, str]:
 
 def derive(system: System, derivation: Derivation) -> System:
     """The system with one law replaced by what follows from the others; its constants are shared with theirs."""
-    shared = dict(zip(system.states, _split(system), strict=True))
+    numbers = [[system.of_constants[n] for n in place] for place in system.places]
+    shared = dict(zip(system.states, numbers, strict=True))
     laws = dict(zip(system.states, system.equations, strict=True))
     swap = {a: Expression.variable(b) for a, b in derivation.swap.items()}
     terms, own = [], []
@@ -68,18 +69,9 @@ def derive(system: System, derivation: Derivation) -> System:
     if len(new.free) != len(own):  # equal constants have been merged
         return system
     laws[derivation.state], shared[derivation.state] = new, own
-    numbers = [n for state in system.states for n in shared[state]]
-    kept = {n: k for k, n in enumerate(dict.fromkeys(numbers))}
-    return system.with_equations(tuple(laws[s] for s in system.states), tuple(kept[n] for n in numbers))
-
-
-def _split(system: System) -> list[list[int]]:
-    """Numbers of parameters by equation."""
-    out, at = [], 0
-    for e in system.equations:
-        out.append(list(system.of_constants[at : at + len(e.free)]))
-        at += len(e.free)
-    return out
+    of = [n for state in system.states for n in shared[state]]
+    kept = {n: k for k, n in enumerate(dict.fromkeys(of))}
+    return system.with_equations(tuple(laws[s] for s in system.states), tuple(kept[n] for n in of))
 
 
 def _linear_factors(text: str, states: tuple[str, ...], constants: Mapping[str, float]) -> dict[str, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,11 @@ class Columns:
         speeds = tuple(speed_name(s) for s in states) if self.options.order == 2 else ()
         time = (self.data.time,) if self.options.use_time else ()
         return (*states, *speeds, *(d.column for d in self.delays), *self.data.actions, *time)
+
+    @cached_property
+    def at_rows(self) -> tuple[Values, ...]:
+        """By run, the columns at its rows (n_row, n_column); NaN where a former value lies before the run."""
+        return tuple(self.at(r, run.time)[0] for r, run in enumerate(self.data.runs))
 
     def at(self, run: int, time: Values) -> tuple[Values, Values]:
         """Columns (m, n_column) at times (m,) of a run, and standard deviations of their errors; both NaN where a former value

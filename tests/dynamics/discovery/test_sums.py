@@ -63,3 +63,14 @@ def test_a_large_product_of_sums_is_left_alone():
     assert len(s.terms) <= 40
     X = np.array([[0.7, 1.1]])
     np.testing.assert_allclose(evaluate(s.expression(), X, ["x", "y"]), evaluate(e, X, ["x", "y"]))
+
+
+@pytest.mark.parametrize(
+    "text", ["(-2*x)**0.5", "(-a*x)**1.5", "((x + a)*(b + y)*(-2))**0.5", "(-a*x*y)**k", "(a*x)**-1"]
+)
+def test_a_negative_term_to_a_power_has_a_form(text):
+    e = law(text, NUMBERS)
+    s = as_sum(e)
+    assert s.form
+    X = np.random.default_rng(0).uniform(-2.0, 2.0, (50, 2))
+    np.testing.assert_allclose(evaluate(s.expression(), X, ["x", "y"]), evaluate(e, X, ["x", "y"]), rtol=1e-9)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from hypo.expression.expr import Expression
 from hypo.expression.program import Program
 
 Values = NDArray[np.float64]
+T = TypeVar("T")
 
 # Digits in which the values of two candidates agree that are one.
 DIGITS = 5
@@ -57,3 +59,13 @@ def distinct(candidates: Iterable[Candidate], columns: Sequence[str], X: Values)
             seen.add(key)
             out.append(c)
     return out
+
+
+def best_of_each(ranked: Iterable[T], size: Callable[[T], float], best: int, of_each: int) -> Iterator[T]:
+    """The ``best`` first ones, and of each size the first ``of_each`` wherever they stand; in their order."""
+    taken: dict[float, int] = {}
+    for n, item in enumerate(ranked):
+        own = size(item)
+        taken[own] = taken.get(own, 0) + 1
+        if n < best or taken[own] <= of_each:
+            yield item

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.knowledge.equation import law_name
 from hypo.expression.expr import Expression
 from hypo.kernels import opcodes as oc
@@ -65,12 +66,9 @@ def search_rates(
     # Weights of structures come from trajectories: no chain walks around the best ones here.
     settings = replace(inputs.settings, work=WORK, posterior=False)
     outcome = search(make_problem(inputs.dataset, inputs.knowledge, settings), settings)
-    taken: dict[float, int] = {}
     out = {str(h.expression): h.expression for h in outcome.front}
-    for n, h in enumerate(sorted(outcome.archive, key=rank)):
-        taken[h.complexity] = taken.get(h.complexity, 0) + 1
-        if n < BEST or taken[h.complexity] <= OF_EACH:
-            out.setdefault(str(h.expression), h.expression)
+    for h in best_of_each(sorted(outcome.archive, key=rank), lambda h: h.complexity, BEST, OF_EACH):
+        out.setdefault(str(h.expression), h.expression)
     return list({(e := unsnapped(f)).masked(): e for f in reversed(out.values())}.values())[::-1]
 
 

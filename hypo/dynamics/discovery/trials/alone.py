@@ -34,8 +34,8 @@ class Alone:
         self.inputs = tuple(name for name in columns.names if name not in mine)
         places = [columns.names.index(name) for name in self.inputs]
         runs = []
-        for r, run in enumerate(data.runs):
-            beside = columns.at(r, run.time)[0]
+        for run, values in zip(data.runs, columns.at_rows, strict=True):
+            beside = values.copy()
             if pattern.is_discrete:
                 beside[:, :d] = np.where(np.isfinite(run.states), run.states, beside[:, :d])
             beside = _filled(beside[:, places])
@@ -64,7 +64,7 @@ class Alone:
 
 def columns_along(columns: Columns) -> Values:
     """The columns of laws at all rows of all runs at which they are known (n_column, n)."""
-    each = np.vstack([columns.at(r, run.time)[0] for r, run in enumerate(columns.data.runs)])
+    each = np.vstack(columns.at_rows)
     return np.ascontiguousarray(each[np.all(np.isfinite(each), axis=1)].T)
 
 

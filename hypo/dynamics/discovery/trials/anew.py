@@ -11,7 +11,6 @@ whose errors are those of measurement. Starts, and constants of the other equati
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +20,7 @@ from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
 from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.discovery.proposals.sparse import UNIONS
 from hypo.dynamics.discovery.proposals.subsets import best_subsets
 from hypo.dynamics.discovery.proposals.terms import Terms
@@ -73,15 +73,7 @@ def seek_anew(
                 nats = 0.5 * left + code_length(e, len(system.columns), len(target))
                 found.setdefault(e.masked(), (len(subset), Anew(e, nats)))
     ranked = sorted(found.values(), key=lambda each: each[1].score)
-    return list(_chosen(ranked))
-
-
-def _chosen(ranked: list[tuple[int, Anew]]) -> Iterator[Anew]:
-    taken: dict[int, int] = {}
-    for n, (size, each) in enumerate(ranked):
-        taken[size] = taken.get(size, 0) + 1
-        if n < BEST or taken[size] <= OF_EACH:
-            yield each
+    return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]
 
 
 def linear_problem(fitted: Calibrated, equation: int, terms: Terms, data: Trajectories) -> tuple[Values, Values]:
@@ -104,12 +96,10 @@ def _frozen(system: System, equation: int) -> System:
     """The system with the constants of one equation fixed; shared ones stay fitted in the other equations."""
     e = system.equations[equation]
     fixed = replace(e, constants=tuple(replace(c, free=False) for c in e.constants))
-    before = sum(len(q.free) for q in system.equations[:equation])
-    left = [k for n, k in enumerate(system.of_constants) if not before <= n < before + len(e.free)]
+    left = [k for n, k in enumerate(system.of_constants) if n not in system.places[equation]]
     number = {k: i for i, k in enumerate(dict.fromkeys(left))}
     shared = None if system.shared is None else tuple(number[k] for k in left)
-    equations = (*system.equations[:equation], fixed, *system.equations[equation + 1 :])
-    return system.with_equations(equations, shared)
+    return system.with_equation(equation, fixed, shared)
 
 
 def _written(terms: Terms, subset: NDArray[np.int64], columns: Values, target: Values) -> tuple[Expression, float]:

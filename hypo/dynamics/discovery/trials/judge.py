@@ -16,7 +16,7 @@ from hypo.dynamics.system import System
 from hypo.interrupts import has_come
 
 # What numbers of a hopeless system may raise.
-FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError, RecursionError)
+FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError)
 
 # Nats by which a second fit may be worse than a quick one, whose noise was chosen less carefully.
 TOLERANCE = 2.0
@@ -86,10 +86,7 @@ class Judge:
 
     def judge(self, system: System) -> Judged | None:
         """The fitted system with its score; None where it cannot be followed, or where it is too late."""
-        try:
-            form = form_of(system)
-        except FAILURES:
-            return None
+        form = form_of(system)
         if form in self.judged:
             return self.judged[form]
         if self.is_over and self.count:

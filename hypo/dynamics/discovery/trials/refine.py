@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
 import numpy as np
@@ -40,13 +39,14 @@ def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Col
     """Fit neighbours of the best systems as long as new systems come to stand among these."""
     done: set[int] = set()
     terms = make_terms(columns.names, columns_along(columns))
+    known = {as_sum(e).form for e in terms.expressions}
     for _ in range(ROUNDS):
         best = [j for j in judge.ranked()[:REFINED] if id(j) not in done and j.score <= judge.best + NEAR]
         if not best or judge.is_over:
             return
         for n, judged in enumerate(best):
             done.add(id(judged))
-            library = _with_terms_of(judge.ranked()[:LENDING], sought, terms)
+            library = _with_terms_of(judge.ranked()[:LENDING], sought, terms, known)
             anew = _anew(judge, judged, sought, data, library) if n == 0 else iter(())
             for other in chain(anew, _less(judged, sought)):
                 if judge.is_over:
@@ -70,16 +70,11 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         except FAILURES:
             continue
         for each in found:
-            yield _exchanged(plain, k, written(each.expression))
+            yield plain.with_equation(k, written(each.expression))
         if found:
             together[k] = written(found[0].expression)
     if len(sought) > 1:
         yield plain.with_equations(tuple(together))
-
-
-@lru_cache(maxsize=10_000)
-def _form(e: Expression) -> str:
-    return as_sum(e).form
 
 
 def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
@@ -91,9 +86,9 @@ def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
     return np.array([by_form[form] for form in terms.forms])
 
 
-def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms) -> Terms:
-    """A library with the terms of some fitted systems in it, numbers within them as fitted."""
-    known = {_form(e) for e in terms.expressions}
+def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms, known: Set[str]) -> Terms:
+    """A library with the terms of some fitted systems in it, numbers within them as fitted; ``known`` are the forms of its own
+    terms."""
     more: dict[str, Expression] = {}
     for judged in best:
         for k in sought:
@@ -117,8 +112,4 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     plain = system if system.shared is None else signed(system)
     for k in sought:
         for e in smaller(plain.equations[k]):
-            yield _exchanged(plain, k, written(e))
-
-
-def _exchanged(system: System, k: int, e: Expression) -> System:
-    return system.with_equations((*system.equations[:k], e, *system.equations[k + 1 :]))
+            yield plain.with_equation(k, written(e))

@@ -32,16 +32,14 @@ def written(e: Expression) -> Expression:
 
 def coefficients(system: System) -> Iterator[tuple[int, int, str, float]]:
     """(Equation, number of the constant, form of its term, value) of the fitted coefficients of a :func:`signed` system."""
-    at = 0
-    for k, e in enumerate(system.equations):
+    for k, (e, numbers) in enumerate(zip(system.equations, system.places, strict=True)):
         s = as_sum(e)
         if s.n_free == len(e.free) and str(s.positive_expression()) == str(e):
-            place = at
+            place = numbers.start
             for t in s.ordered:
                 if t.coefficient.is_free:
                     yield k, place, t.form, abs(t.coefficient.value)
                 place += t.n_free
-        at += len(e.free)
 
 
 def share_constants(fitted: Calibrated) -> System | None:
