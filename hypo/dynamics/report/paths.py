@@ -31,8 +31,8 @@ LEVEL = 0.9
 # Trajectories behind a band, and the fewest that make one.
 DRAWS = 100
 FEWEST_DRAWS = 20
-# States that may be followed for the bands of a picture, a second or so.
-MOST_STATES = 8_000_000
+# States that may be followed for the bands of a picture: a second or two.
+MOST_STATES = 5_000_000
 # Steps of a path, above which a hundred of them take too long.
 MOST_STEPS = 2000
 
@@ -67,11 +67,12 @@ def follow_runs(model: ModelFields) -> tuple[RunPath, ...]:
     """The first runs of the data with fitted paths, bands and residuals."""
     runs = model.data.runs[:MOST_RUNS]
     grids = [_refine(model, run) for run in runs]
-    draws = _count_draws(model, grids)
+    coarse = [_thin(model, grid) for grid in grids]
+    draws = _count_draws(model, coarse)
     out = []
     for k, (run, grid) in enumerate(zip(runs, grids, strict=True)):
         pieces, residuals = _follow_run(model, k, grid)
-        out.append(RunPath(run, pieces, _find_band(model, k, grid, draws) if draws else None, residuals))
+        out.append(RunPath(run, pieces, _find_band(model, k, coarse[k], draws) if draws else None, residuals))
     return tuple(out)
 
 
@@ -85,6 +86,13 @@ def _refine(model: ModelFields, run: Run) -> Values:
     parts = max(math.ceil(MOMENTS / gaps), math.ceil(widest / LONGEST_LINE))
     parts = max(min(parts, MOST_MOMENTS // gaps), 1)
     return np.asarray(np.interp(np.arange(gaps * parts + 1) / parts, np.arange(gaps + 1), moments))
+
+
+def _thin(model: ModelFields, grid: Values) -> Values:
+    """Fewer moments for a band, which is smooth; inputs, and laws of the next value, need all of them."""
+    if model.system.is_discrete or model.actions or len(grid) <= MOMENTS:
+        return grid
+    return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, MOMENTS).round().astype(int))])
 
 
 def _list_starts(fitted: Calibrated, number: int, run: Run) -> Iterator[tuple[int, int, Values]]:
