@@ -8,6 +8,7 @@ draws, noise and all paths of systems.
 
 from __future__ import annotations
 
+import argparse
 import time
 
 import numpy as np
@@ -39,6 +40,7 @@ def make_model() -> WorldModel:
 
 def main() -> None:
     """Print a row for each number of trajectories."""
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
     model, times = make_model(), np.linspace(0.0, 10.0, 201)
     start = dict(zip(STATES, START.tolist(), strict=True))
     print("trajectories   seconds   samples of states per second")

@@ -60,7 +60,7 @@ def _zeros(kind: type) -> tuple[Any, Any, Any]:
 
 
 def entries() -> Iterator[Entry]:
-    """All of them, the most needed first."""
+    """Those of searches and fits, the most needed first."""
     f, F, _ = _zeros(np.float64)
     s, S, short = _zeros(np.float32)
     i, codes, _ = _zeros(np.int32)
@@ -91,6 +91,13 @@ def entries() -> Iterator[Entry]:
     yield _entry(breed, grammar, state, programs, f, 0, 0, programs)
     yield _entry(tidy, grammar, programs)
     yield _entry(project, (i, i, n, f), (F, f, f), 0, F)
+
+
+def entries_of_motion() -> Iterator[Entry]:
+    """Kernels that follow systems through time, which searches for a single law do not need."""
+    f, F, _ = _zeros(np.float64)
+    i, _, _ = _zeros(np.int32)
+    n, _, _ = _zeros(np.int64)
     laws, cube, hypercube = Laws(i, i, n, f, n, 1, 0, 0, 0, 0), np.zeros((1, 1, 1)), np.zeros((1, 1, 1, 1))
     batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
     delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f), Control(1.0, f, 0, True)

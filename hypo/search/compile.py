@@ -15,12 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypo import interrupts
 from hypo.kernels import compiled, turns
+
+if TYPE_CHECKING:
+    from hypo.kernels.entries import Entry
 
 # Processes that compile; more would mostly wait for each other.
 PROCESSES = 2
@@ -89,19 +93,25 @@ def _end_with_parent() -> None:
 
 def compile_all() -> None:
     """Compile every kernel, first those that nobody else is at."""
-    from hypo.kernels.entries import entries
+    from hypo.kernels.entries import entries, entries_of_motion
 
-    listed = list(entries())
-    for k, entry in enumerate(listed):
-        with turns.claimed(compiled.place(), f"entry-{k}") as mine:
-            if mine and not entry.busy:
-                entry.compile()
-    for entry in listed:
-        entry.compile()
+    _compile_each(list(entries()), "entry")
     folder = compiled.place()
     if folder is not None:
         with suppress(OSError):
             (folder / compiled.COMPLETE).touch()
+    # Nobody who seeks a single law waits for these.
+    _compile_each(list(entries_of_motion()), "motion")
+
+
+def _compile_each(listed: Sequence[Entry], called: str) -> None:
+    """Compile the kernels of a list, first those that nobody else is at."""
+    for k, entry in enumerate(listed):
+        with turns.claimed(compiled.place(), f"{called}-{k}") as mine:
+            if mine and not entry.busy:
+                entry.compile()
+    for entry in listed:
+        entry.compile()
 
 
 @contextmanager

@@ -91,6 +91,7 @@ def propose(
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
         ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
+        ranked += rank(permitted.laws(permitted.filled(equation.views[0].X)), equation, costs)
         ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
