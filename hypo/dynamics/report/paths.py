@@ -22,7 +22,7 @@ Values = NDArray[np.float64]
 # Runs that are drawn.
 MOST_RUNS = 8
 # Moments of a smooth curve, and the most of one.
-MOMENTS = 300
+MOMENTS = 500
 MOST_MOMENTS = 3000
 # The share of a run's time that a curve may cross in one straight line.
 LONGEST_LINE = 0.01

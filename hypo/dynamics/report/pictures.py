@@ -147,7 +147,7 @@ def _draw_states(model: ModelFields, runs: tuple[RunPath, ...], figure: FigureBa
     left_out = len(model.data.runs) - len(runs)
     more = f" ({left_out} more runs are not drawn)" if left_out else ""
     panels[0][0].set_title(f"data, fit{band}{more}", fontsize="small")
-    panels[0][0].legend(frameon=False, fontsize="small", ncols=3)
+    panels[0][0].legend(framealpha=0.8, fontsize="small", ncols=3)
 
 
 def _color(number: int, runs: tuple[RunPath, ...]) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from hypo.dynamics.calibration.calibrated import Segment
 from hypo.dynamics.fit import WorldModel
 from hypo.dynamics.report import pictures
 from hypo.dynamics.report.page import write_page
-from hypo.dynamics.report.paths import follow_runs
+from hypo.dynamics.report.paths import MOMENTS, follow_runs
 from hypo.dynamics.report.plane import find_plane
 from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -43,7 +43,7 @@ def test_paths_are_smooth_and_pass_the_rows() -> None:
     model = spring()
     (path,) = follow_runs(model)
     ((t, x),) = path.pieces
-    assert len(t) > 300 and set(T) <= set(t)
+    assert len(t) > MOMENTS and set(T) <= set(t)
     by_hand = solve_ivp(lambda _, s: [s[1], -4 * s[0] - 0.5 * s[1]], (0, 4), [1, 0], t_eval=t, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(x, by_hand.y.T, atol=1e-6)
     assert np.abs(path.residuals).max() < 1e-6
@@ -133,7 +133,7 @@ def test_stiff_laws_and_large_tables_have_no_band() -> None:
     assert follow_runs(with_data(model, data, segments=whole))[0].band is None
     # Without that there is one, at as many moments as a picture shows.
     band = follow_runs(with_data(model, data))[0].band
-    assert band is not None and len(band.time) == 300
+    assert band is not None and len(band.time) == MOMENTS
 
 
 # --- the plane ------------------------------------------------------------------------------------------------------
