@@ -45,21 +45,21 @@ if TYPE_CHECKING:
 @THOUSANDS
 @click.option("--out", metavar="DIR", help="Folder for the model.  [default: hypo-out/NAME-dynamics]")
 @OVERWRITE
+@click.option("--plot", is_flag=True, help="Also write plot.png.")
 @JSON
 @click.option("--quiet", is_flag=True, help="Print the laws and nothing else.")
-def dynamics(
-    data: str, out: str | None, overwrite: bool, as_json: bool, quiet: bool, delays: tuple[str, ...], **options: Any
-) -> int:
+def dynamics(data: str, out: str | None, as_json: bool, quiet: bool, delays: tuple[str, ...], **options: Any) -> int:
     """Search for the laws of motion behind TRAJ.csv: the rate of each state, its acceleration, or its next value.
 
     Each row has a time and the states measured then; an empty cell is a state that was not. Units stand in headers, as
-    in x [m]. Writes the model to the folder --out, for hypo rollout.
+    in x [m]. Writes the model to the folder --out, for hypo rollout, and report.html, a page with pictures.
     """
     with treat_stops_as_interrupts():
         import hypo
         from hypo.dynamics.folders import ModelFolder
 
-        place = ModelFolder.of(data, out, bool(overwrite))
+        place = ModelFolder.of(data, out, bool(options.pop("overwrite")))
+        place.plot = options.pop("plot")
         with _tell_time(options["time_limit"], as_json or quiet):
             model = hypo.fit_dynamics(data, delays=delays or None, **drop_blanks(options))
         with ignore_interrupts():

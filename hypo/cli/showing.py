@@ -48,7 +48,7 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     from hypo.result.result import Result
 
     if (Path(folder) / MODEL_FILE).is_file():
-        return show_model(folder, as_json)
+        return show_model(folder, as_json, plot)
 
     check_file(plot)
     result = Result.load(folder)
@@ -71,16 +71,22 @@ def show(folder: str, plot: str | None, data: str | None, thousands: str | None,
     return code
 
 
-def show_model(folder: str, as_json: bool) -> int:
-    """The laws of motion in a folder, and all that is said of them."""
+def show_model(folder: str, as_json: bool, plot: str | None = None) -> int:
+    """The laws of motion in a folder, and all that is said of them; ``plot``: a file for their pictures."""
     from hypo.dynamics.fit import WorldModel
     from hypo.dynamics.report import json_record, text
+    from hypo.result.folders import check_file
 
+    check_file(plot)
     model = WorldModel.load(folder)
+    if plot is not None:
+        model.plot(plot)
     if as_json:
         sys.stdout.write(json_record.to_json(model))
-    else:
-        text.print_report(model, sys.stdout)
+        return FOUND
+    text.print_report(model, sys.stdout)
+    if plot is not None:
+        say(f"Plot written to {plot}")
     return FOUND
 
 

@@ -13,6 +13,12 @@ from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge
@@ -140,5 +146,17 @@ def _draw_page(model: WorldModel) -> str:
     return write_html(model)
 
 
+def _save_page(model: WorldModel, path: str | os.PathLike[str]) -> Path:
+    from hypo.dynamics.report.page import save_page
+
+    return save_page(model, path)
+
+
+def _plot(model: WorldModel, path: str | os.PathLike[str] | None) -> Figure:
+    from hypo.dynamics.report.pictures import plot_model
+
+    return plot_model(model, path)
+
+
 fit_by(fit_dynamics)
-shown_by(_describe, _draw_page)
+shown_by(_describe, _draw_page, _save_page, _plot)

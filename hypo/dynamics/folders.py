@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hypo.data.opening import STANDARD_INPUT
 from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.json_record import to_json
-from hypo.errors import InputError
+from hypo.dynamics.report.page import REPORT_FILE
+from hypo.errors import HypoError, InputError
+from hypo.failures import Failures
 from hypo.result.folders import as_folder, check_folder, write_text
 
 # The file that makes a folder one of a model: the laws and all that is said of them, as --json prints it.
 RECORD_FILE = "dynamics.json"
+PLOT_FILE = "plot.png"
 
 
 @dataclass
@@ -22,14 +28,15 @@ class ModelFolder:
     """The folder that a model goes to.
 
     ``named``: the user chose it. One that holds something else is refused then, and else given up for the first of FOLDER-2,
-    FOLDER-3, … that does not. ``notes`` are sentences, without full stops, on what did not go as was asked, and ``failed`` says
-    that the model could not be written where it should; ``status`` is what the record says of the search, ``written`` are the
-    names of the files.
+    FOLDER-3, … that does not. ``plot`` asks for a picture beside the report. ``notes`` are sentences, without full stops, on
+    what did not go as was asked, and ``failed`` says that the model could not be written where it should; ``status`` is what
+    the record says of the search, ``written`` are the names of the files.
     """
 
     folder: Path
     named: bool = True
     overwrite: bool = False
+    plot: bool = False
     notes: list[str] = field(default_factory=list)
     failed: bool = False
     status: str = "finished"
@@ -83,5 +90,23 @@ class ModelFolder:
         folder.mkdir(parents=True, exist_ok=True)
         model.save(folder)
         write_text(folder / RECORD_FILE, to_json(model, self.status))
+        self._add(REPORT_FILE, model.report, folder)
+        if self.plot:
+            self._add(PLOT_FILE, model.plot, folder)
         self.folder = folder
         self.written = tuple(sorted(p.name for p in folder.iterdir() if p.is_file()))
+
+    def _add(self, name: str, write: Callable[[Path], Any], folder: Path) -> None:
+        """Have ``write`` make a file; where that fails, a note says so: the model itself is there."""
+        failures = Failures()
+        try:
+            with failures.guarded(name):
+                write(folder / name)
+            reasons = [f"{f.error}, in {f.where}" for f in failures.found]
+        except (OSError, HypoError) as error:
+            reasons = [str(error)]
+        if reasons:
+            # Nothing of an earlier model stays beside this one.
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+        self.notes += [f"{name} was not written: {reason}" for reason in reasons]

@@ -11,6 +11,7 @@ import hypo
 from hypo.cli import dynamics as command
 from hypo.dynamics import fit
 from hypo.dynamics.discovery import discover as discovery
+from hypo.dynamics.report import page, pictures
 from hypo.errors import InputError
 from hypo.expression.program import Program
 from tests.cli.command_line import Cli, write_csv
@@ -32,11 +33,38 @@ def test_the_report_and_the_files(cli: Cli, springs: str) -> None:
     code, out, err = cli("dynamics", springs, "--time", "t", "--state", "x,v")
     assert (code, err) == (0, "")
     assert out.startswith("dx/dt = v\ndv/dt = -4*x - 0.5*v\n\ndv/dt = -c1*x - c2*v\n\nconstant")
-    assert out.endswith("Written to hypo-out/spring-dynamics: dynamics.json, model.json, trajectories.csv\n")
+    assert out.endswith(
+        "Written to hypo-out/spring-dynamics: dynamics.json, model.json, report.html, trajectories.csv\n"
+    )
     model = hypo.WorldModel.load("hypo-out/spring-dynamics")
     assert model.equations["v"].pretty() == "-4*x - 0.5*v"
     content = json.loads(Path("hypo-out/spring-dynamics/dynamics.json").read_text())
     assert (content["schema"], content["status"]) == ("hypo-dynamics/1", "finished")
+
+
+def test_pictures(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, err = cli("dynamics", springs, "--plot", "--out", "m")
+    assert (code, err) == (0, "")
+    assert out.endswith("Written to m: dynamics.json, model.json, plot.png, report.html, trajectories.csv\n")
+    assert Path("m/plot.png").read_bytes().startswith(b"\x89PNG")
+    assert "Laws of motion of x, v" in Path("m/report.html").read_text(encoding="utf-8")
+    code, out, err = cli("show", "m", "--plot", "again.png")
+    assert (code, err) == (0, "")
+    assert out.endswith("Plot written to again.png\n") and Path("again.png").is_file()
+    assert "cannot write to nowhere/x.png" in cli("show", "m", "--plot", "nowhere/x.png")[2]
+
+
+def test_drawing_that_fails_does_not_fail_the_run(cli: Cli, springs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("there is none")
+
+    monkeypatch.setattr(page, "write_page", fail)
+    monkeypatch.setattr(pictures, "follow_runs", fail)
+    code, out, err = cli("dynamics", springs, "--plot", "--out", "m")
+    assert code == 0
+    assert out.endswith("Written to m: dynamics.json, model.json, trajectories.csv\n")
+    for name, line in zip(("report.html", "plot.png"), err.splitlines(), strict=True):
+        assert line.startswith(f"note: {name} was not written: ZeroDivisionError: there is none, in ")
 
 
 def test_json_and_nothing_else(cli: Cli, springs: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ class Portrait:
 
 
 def find_fixed_points(model: ModelFields, actions: Mapping[str, float] | None = None) -> Portrait:
-    """All fixed points of the likeliest system in the box of the data, 25 % wider, at constant inputs.
+    """All fixed points of the likeliest system in the box of the data, 25 % wider, at constant inputs, and its cycle.
 
     Args:
         model: the world model.
@@ -103,6 +103,14 @@ def find_fixed_points(model: ModelFields, actions: Mapping[str, float] | None = 
     Raises:
         InputError: the law depends on time, so nothing stands still; an input is not known.
     """
+    found, system = find_points(model, actions), model.system
+    if system.delays or system.is_discrete:
+        return found
+    return replace(found, cycle=_find_cycle(model, _inputs(model, actions or {})))
+
+
+def find_points(model: ModelFields, actions: Mapping[str, float] | None = None) -> Portrait:
+    """The same without the cycle."""
     system = model.system
     if system.time and any(system.time in e.variables for e in system.equations):
         raise InputError(f'the law depends on time ("{system.time}"), so it has no fixed points')
@@ -117,8 +125,7 @@ def find_fixed_points(model: ModelFields, actions: Mapping[str, float] | None = 
     remarks = ["fixed points form a curve or surface; some of its points are given"] if curve else []
     if system.delays:
         remarks.append("stability is that without delays; a lag can make a stable point unstable")
-    cycle = None if system.delays or system.is_discrete else _find_cycle(model, given)
-    return Portrait(tuple(points), cycle, tuple(remarks))
+    return Portrait(tuple(points), None, tuple(remarks))
 
 
 def _inputs(model: ModelFields, actions: Mapping[str, float]) -> Values:

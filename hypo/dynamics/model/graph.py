@@ -17,6 +17,7 @@ from hypo.expression.program import Program
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
@@ -78,7 +79,13 @@ class Graph:
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """A drawing: states on a circle, inputs outside; likely edges dark, rising ones blue, falling ones red."""
-        return _draw(self, path)
+        from hypo.report.display.figure import Picture
+
+        figure = Picture(figsize=(6.0, 6.0), layout="constrained")
+        draw_graph(self, figure.subplots())
+        if path is not None:
+            figure.savefig(path, dpi=150)
+        return figure
 
 
 def make_graph(model: ModelFields, seed: int = 0) -> Graph:
@@ -114,13 +121,10 @@ def _edges_of(system: System, X: Values, width: dict[str, float]) -> list[Edge]:
     return list(out.values())
 
 
-def _draw(graph: Graph, path: str | os.PathLike[str] | None) -> Figure:
+def draw_graph(graph: Graph, ax: Axes) -> None:
+    """Draw a graph as :meth:`Graph.plot` does, into axes that have nothing else."""
     from matplotlib.patches import Circle, FancyArrowPatch
 
-    from hypo.report.display.figure import Picture
-
-    figure = Picture(figsize=(6.0, 6.0), layout="constrained")
-    ax = figure.subplots()
     n, m = len(graph.states), len(graph.inputs)
     angle = np.pi / 2 - 2 * np.pi * np.arange(n) / n
     at = dict(zip(graph.states, np.column_stack([np.cos(angle), np.sin(angle)]) * (n > 1), strict=True))
@@ -160,11 +164,8 @@ def _draw(graph: Graph, path: str | os.PathLike[str] | None) -> Figure:
     for name, (x, y) in at.items():
         shade = "0.93" if name in graph.states else "lightyellow"
         ax.add_patch(Circle((x, y), radius, fc=shade, ec="0.3", zorder=3))
-        ax.text(x, y, name, ha="center", va="center", zorder=4)
+        ax.text(x, y, name.replace("$", r"\$"), ha="center", va="center", zorder=4)
     ax.set_aspect("equal")
     ax.set_xlim(-2.4 if m else -1.8, 1.8)
     ax.set_ylim(-1.8, 1.8)
     ax.axis("off")
-    if path is not None:
-        figure.savefig(path, dpi=150)
-    return figure

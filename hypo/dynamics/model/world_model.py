@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from hypo.dynamics.model.suggest import Limits, Suggestion, suggest_experiments
 from hypo.dynamics.reading import Roles, read_trajectories
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.printing import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
 
@@ -61,6 +64,25 @@ class WorldModel(ModelFields):
     def load(cls, folder: str | os.PathLike[str]) -> WorldModel:
         """The model that :meth:`save` wrote; raises InputError where there is none, or it is damaged."""
         return cls(*file.load(folder))
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write a page for browsers, one file: laws, constants, tables, remarks and pictures; the path of that file.
+
+        Args:
+            path: of the file, or of a folder, in which it is called ``report.html``.
+
+        Raises:
+            InputError: it cannot be written there.
+        """
+        return _introduced.save_page(self, path)
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """A figure, also written to ``path`` when given: data, fit, band and residuals of each state, phase plane, graph.
+
+        Raises:
+            InputError: it cannot be written there.
+        """
+        return _introduced.plot(self, path)
 
     def rollout(
         self,
@@ -213,14 +235,23 @@ class _Introduced:
     fit: Callable[..., WorldModel]
     describe: Callable[[WorldModel], str] = staticmethod(repr)
     draw_page: Callable[[WorldModel], str] = staticmethod(repr)
+    save_page: Callable[..., Path]
+    plot: Callable[..., Figure]
 
 
 _introduced = _Introduced()
 
 
-def shown_by(text: Callable[[WorldModel], str], page: Callable[[WorldModel], str]) -> None:
-    """Let models be printed by ``text``, and shown in notebooks by ``page``, which gives HTML."""
+def shown_by(
+    text: Callable[[WorldModel], str],
+    page: Callable[[WorldModel], str],
+    save_page: Callable[..., Path],
+    plot: Callable[..., Figure],
+) -> None:
+    """Let models be printed by ``text``, shown in notebooks by ``page``, which gives HTML, and written and drawn by the
+    others, which take a model and a path."""
     _introduced.describe, _introduced.draw_page = text, page
+    _introduced.save_page, _introduced.plot = save_page, plot
 
 
 def fit_by(function: Callable[..., WorldModel]) -> None:

@@ -40,6 +40,7 @@ def found():
     return discover(epidemic(), Options(time_limit=60))
 
 
+@pytest.mark.slow
 def test_the_epidemic_is_found_with_one_rate_of_infection(found):
     best = found.best.system
     assert [as_sum(e).form for e in best.equations] == ["i*s", "i + i*s"]
@@ -48,6 +49,7 @@ def test_the_epidemic_is_found_with_one_rate_of_infection(found):
     assert np.all(np.abs(best.parameters - [0.47, 0.31]) < 4 * error)
 
 
+@pytest.mark.slow
 def test_weights_sum_to_one_and_fall(found):
     weights = [s.weight for s in found.systems]
     assert sum(weights) == pytest.approx(1.0) and weights == sorted(weights, reverse=True)
@@ -55,10 +57,12 @@ def test_weights_sum_to_one_and_fall(found):
     assert len(set(forms)) == len(forms)
 
 
+@pytest.mark.slow
 def test_rows_of_rates_are_counted(found):
     assert len(found.effective_rows) == 2 and all(5 <= n <= 80 for n in found.effective_rows)
 
 
+@pytest.mark.slow
 def test_a_conserved_sum_is_remarked():
     def rates(t, x):
         flow = 0.8 * x[0] - 0.3 * x[1]

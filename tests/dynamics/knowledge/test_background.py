@@ -23,6 +23,7 @@ def pendulum():
     return {"t": TIME, "x": x, "v": v}
 
 
+@pytest.mark.slow
 def test_a_template_finds_its_unknown_function() -> None:
     known = {"dynamics": {"x": "v", "v": "-k*sin(x) + h(v)"}}
     model = hypo.fit_dynamics(pendulum(), time="t", state=["x", "v"], knowledge=known, time_limit=30)
@@ -44,6 +45,7 @@ def test_laws_known_wholly_are_fitted_and_rules_told() -> None:
     assert (rule["rule"], rule["level"]) == ("v**2 never grows", "refuted")
 
 
+@pytest.mark.slow
 def test_a_coupling_that_is_forbidden_is_in_no_law() -> None:
     x, y = simulate(lambda s: [-0.5 * s[0] + 0.2 * s[1], 0.5 * s[0] - 0.2 * s[1]], [2.0, 0.1])
     known = {"dynamics": {"conserved": ["x + y"], "must_not_use": {"x": ["y"]}}}

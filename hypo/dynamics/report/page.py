@@ -1,0 +1,89 @@
+"""A world model as one page for browsers: laws as formulas, constants, tables, remarks and pictures."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import hypo
+from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.report.agreement import measure_agreement
+from hypo.dynamics.report.equations import describe_laws
+from hypo.dynamics.report.pictures import list_pictures, make_png
+from hypo.dynamics.report.text import (
+    list_constants,
+    make_rivals_table,
+    make_rules_table,
+    make_states_table,
+    write_remarks,
+)
+from hypo.errors import HypoError, InputError
+from hypo.failures import Failures
+from hypo.report.display import document
+from hypo.report.tables import make_constants_table
+from hypo.result.folders import write_text
+
+REPORT_FILE = "report.html"
+# Letters of the checksum that tell data apart.
+CHECKSUM = 12
+
+
+def write_page(model: ModelFields) -> str:
+    """The page; a picture that cannot be drawn is left out, and a sentence says so."""
+    laws = describe_laws(model.best, model.data)
+    fitted, given = measure_agreement(model.best, model.data)
+    constants = list_constants(laws)
+    formulas = "\n".join(document.write_formula(law.latex, law.text()) for law in laws)
+    lettered = document.write_lines(law.lettered_text for law in laws if law.constants)
+    below = [table for table in (make_rivals_table(model), make_rules_table(model)) if table is not None]
+    pictures, missing = _draw_pictures(model)
+    sections = [
+        ("Laws", formulas),
+        ("Constants", lettered + document.write_tables([make_constants_table(constants)]) if constants else ""),
+        ("States", document.write_tables([make_states_table(model, fitted, given)])),
+        ("Rivals and rules", document.write_tables(below)),
+        ("Remarks", document.write_list([*write_remarks(model, fitted, given), *missing])),
+        *pictures,
+    ]
+    return document.write_document(f"Laws of motion of {', '.join(model.data.states)}", sections, _tell_origin(model))
+
+
+def save_page(model: ModelFields, path: str | os.PathLike[str]) -> Path:
+    """Write the page to a file, or as ``report.html`` to a folder that is there; the path of the file.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"the path of a report must be one of a file, such as report.html, got {path!r:.40}")
+    out = Path(path)
+    out = out / REPORT_FILE if out.is_dir() else out
+    try:
+        write_text(out, write_page(model))
+    except OSError as error:
+        raise InputError(f"cannot write the report to {out}: {error.strerror or error}; choose another file") from error
+    return out
+
+
+def _draw_pictures(model: ModelFields) -> tuple[list[tuple[str, str]], list[str]]:
+    """Pictures in HTML by title, and sentences on those that could not be drawn."""
+    drawn, missing = [], []
+    for title, draw in list_pictures(model):
+        failures = Failures()
+        try:
+            with failures.guarded(title):
+                drawn.append((title, document.write_picture(make_png(draw), title)))
+            reasons = [f.error for f in failures.found]
+        except HypoError as error:
+            reasons = [str(error)]
+        missing += [f"The picture of {title[0].lower()}{title[1:]} could not be drawn: {text}." for text in reasons]
+    return drawn, missing
+
+
+def _tell_origin(model: ModelFields) -> str:
+    data = model.data
+    runs = f" in {len(data.runs)} runs" if len(data.runs) > 1 else ""
+    return (
+        f"From {data.n_row} rows{runs} of {Path(data.source).name} (SHA-256 of the data {data.sha256[:CHECKSUM]}…), "
+        f"by hypo {hypo.__version__}."
+    )
