@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hypo.data.opening import STANDARD_INPUT
+from hypo.dynamics.model.saving.file import MODEL_FILE
 from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.json_record import to_json
 from hypo.dynamics.report.page import REPORT_FILE
@@ -21,6 +23,11 @@ from hypo.result.folders import as_folder, check_folder, write_text
 # The file that makes a folder one of a model: the laws and all that is said of them, as --json prints it.
 RECORD_FILE = "dynamics.json"
 PLOT_FILE = "plot.png"
+
+
+def holds_model(folder: str | os.PathLike[str]) -> bool:
+    """True where there is a world model in a folder."""
+    return (Path(folder) / MODEL_FILE).is_file()
 
 
 @dataclass
@@ -49,6 +56,14 @@ class ModelFolder:
         folder = Path("hypo-out") / f"{name}-dynamics" if out is None else as_folder(out)
         check_folder(folder, RECORD_FILE)
         return ModelFolder(folder, named=out is not None, overwrite=overwrite)
+
+    @staticmethod
+    def beside(shards: Sequence[str], out: str, overwrite: bool) -> ModelFolder:
+        """The folder ``out`` of a model that is merged from those in others; raises InputError where it is one of these, or
+        nothing can be written there."""
+        if any(os.path.abspath(folder) == os.path.abspath(out) for folder in shards):
+            raise InputError(f"{out} holds one of the shards; write the merged model to another folder")
+        return ModelFolder.of("", out, overwrite)
 
     def write(self, model: WorldModel) -> None:
         """Save the model; where that fails, among the system's temporary files, and a note says so."""

@@ -27,7 +27,7 @@ from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candida
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.combine import combine
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
-from hypo.dynamics.discovery.trials.judge import Judge, Judged, form_of, merged
+from hypo.dynamics.discovery.trials.judge import Judge, merged
 from hypo.dynamics.discovery.trials.refine import refine
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
@@ -46,6 +46,7 @@ FINDING_LAGS = 0.4
 FITTING_LAGS = 0.3
 # Share of the time then left in which combinations are tried: their neighbours need some, too.
 COMBINING = 0.4
+CUT = "the time limit ended the search before its end: with more time, or resumed, it may find better laws"
 # Systems fitted at most, and those among them that combinations may have.
 MOST_FITS = 200
 COMBINATIONS = 120
@@ -209,7 +210,7 @@ class _Work:
                 judge.keep(form, found)
         elif self.before is not None:
             for s in self.before.systems:
-                judge.keep(form_of(s.fitted.system), Judged(s.fitted, s.score))
+                judge.keep_fit(s.fitted)
         return judge
 
     def _candidates(self, measured: Sequence[int], turn: Turn = FIRST_TURN) -> list[tuple[Expression, ...]]:
@@ -249,4 +250,6 @@ class _Work:
         rules = () if background is None else background.verdicts(systems[0].fitted.system)
         self._note_time()
         remarks = make_remarks(systems, self.columns)
+        if self.is_cut and not has_come():
+            remarks = (CUT, *remarks)
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, self.is_cut)

@@ -43,14 +43,20 @@ def form_of(system: System) -> Form:
     return (*(as_sum(e).inner_form for e in system.equations), system.shared)
 
 
+def structure_of(system: System) -> tuple[str, ...]:
+    """The forms of a system's equations with all numbers left open, which fits have in common whether their numbers are fitted,
+    exact or shared."""
+    return tuple(as_sum(e).form for e in system.equations)
+
+
 def merged(ranked: Sequence[Judged]) -> list[tuple[Judged, float]]:
     """The best fit of each form, whether its numbers are fitted, exact or shared, with the weight of all its fits."""
     if not ranked:
         return []
-    total: dict[Form, float] = {}
-    best: dict[Form, Judged] = {}
+    total: dict[tuple[str, ...], float] = {}
+    best: dict[tuple[str, ...], Judged] = {}
     for j in ranked:
-        form = tuple(as_sum(e).form for e in j.fitted.system.equations)
+        form = structure_of(j.fitted.system)
         best.setdefault(form, j)
         total[form] = total.get(form, 0.0) + math.exp(ranked[0].score - j.score)
     whole = sum(total.values())
@@ -113,6 +119,10 @@ class Judge:
         self.judged[form] = found
         if found is not None:
             self.best = min(self.best, found.score)
+
+    def keep_fit(self, fitted: Calibrated) -> None:
+        """Remember a fit of an earlier search."""
+        self.keep(form_of(fitted.system), self._scored(fitted))
 
     def improve(self, judged: Sequence[Judged], fit: Fit) -> None:
         """Put other fits of the same systems in the places of first ones, where they are no worse."""
