@@ -91,7 +91,7 @@ def has_law(measured: Measured, system: System, path: Values) -> bool:
 def score(fitted: Calibrated, n_row: int) -> float:
     """Misfit and code length in nats."""
     system = fitted.system
-    return fitted.misfit + system_code_length(system.equations, len(system.columns), n_row)
+    return fitted.misfit + system_code_length(system.equations, system.states, len(system.columns), n_row)
 
 
 def r2(measured: Measured, fitted: Calibrated) -> float:

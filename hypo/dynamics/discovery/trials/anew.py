@@ -70,7 +70,7 @@ def seek_anew(
         for subsets in best_subsets(A, target, costs[members], form[members], LONGEST, clock):
             for subset in members[subsets[:LOOKED_AT]]:
                 e, left = _written(terms, subset, columns, target)
-                nats = 0.5 * left + code_length(e, len(system.columns), len(target))
+                nats = 0.5 * left + code_length(e, system.states[equation], len(system.columns), len(target))
                 found.setdefault(e.masked(), (len(subset), Anew(e, nats)))
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]

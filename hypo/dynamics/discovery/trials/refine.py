@@ -61,11 +61,11 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     together = list(plain.equations)
-    costs = _costs(terms, len(plain.columns))
     for k in sought:
         if judge.is_over:
             return
         try:
+            costs = _costs(terms, plain.states[k], len(plain.columns))
             found = seek_anew(fitted, k, terms, costs, data, judge.clock)
         except FAILURES:
             continue
@@ -77,12 +77,12 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         yield plain.with_equations(tuple(together))
 
 
-def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
+def _costs(terms: Terms, own: str, n_column: int) -> NDArray[np.float64]:
     """Code lengths of terms with a coefficient (n_term,), nats; terms of one form cost the same."""
     by_form: dict[str, float] = {}
     for form, e in zip(terms.forms, terms.expressions, strict=True):
         if form not in by_form:
-            by_form[form] = code_length(Expression.constant(1.5, free=True) * e, n_column)
+            by_form[form] = code_length(Expression.constant(1.5, free=True) * e, own, n_column, signs=False)
     return np.array([by_form[form] for form in terms.forms])
 
 
