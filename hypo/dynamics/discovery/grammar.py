@@ -1,25 +1,27 @@
 """How right-hand sides of a system are spelled: the choices that lead to them, each with the context in which it is made.
 
-1. An equation says that another state is the rate (``dx/dt = v``), or has a number of terms. It has a term in its own state alone
-   (a loss, a growth) or none, a constant or none; its other terms are a set, drawn one by one.
+1. An equation says that another state is the rate (``dx/dt = v``), or is an earlier one with states exchanged, or has a number
+   of terms. It has a term in its own state alone (a loss, a growth) or none, a constant or none; its other terms are a set.
 2. A term stands in an earlier equation, too (with the same or the other sign, the same number or another one), or is new.
-3. A new one has a pattern, the powers of the equation's own state and of others: ``o`` is the own state, ``oo|1`` its square times
-   another one, ``|2`` the square of another one. Or it is special: beside such a pattern there are functions, divisors or broken powers.
+3. A new one has a pattern, the powers of the equation's own state and of others: ``o`` is the own state, ``oo|1`` its square
+   times another one, ``|2`` the square of another one. Or it is special: beside a pattern there are functions, divisors, roots.
 4. A special factor has a kind; those with something within them have terms there, which are spelled alike.
 5. Numbers are fitted or exact; terms of a kind are losses or gains.
 
-Names of others are drawn from all columns alike. How often textbooks choose what is counted in :mod:`hypo.dynamics.discovery.prior`.
+Names of others are drawn from all columns alike. How often textbooks choose what is counted in
+:mod:`hypo.dynamics.discovery.textbook`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import permutations
 
-from hypo.dynamics.discovery.sums import ONE, Factor, Number, Sum, SumTerm
+from hypo.dynamics.discovery.sums import ONE, Factor, Number, Sum, SumTerm, walk_terms
 from hypo.expression import operators as ops
 from hypo.expression.expr import Constant
 from hypo.scoring.code_length import literal_cost
@@ -49,6 +51,8 @@ RAISED = 0.05
 EXACTLY_ONE, EXACTLY = 0.15, 0.03
 # of an equation that says no more than that another state is the rate.
 KINEMATIC = 0.2
+# of one that is an earlier one with states exchanged, of so many others at most.
+EXCHANGED, MOST_EXCHANGED = 0.2, 4
 # Numbers that agree so nearly, as a share, are one.
 ALIKE = 1e-12
 
@@ -81,6 +85,7 @@ class Seen:
         is_kinematic: True once one of them says no more than that another state is the rate.
         has_shared: True once a term stood in two.
         equal: fitted coefficients that were the numbers of earlier ones.
+        sums: the equations, but for those that are kinematic, with the names of their states.
     """
 
     terms: dict[str, Number] = field(default_factory=dict)
@@ -89,10 +94,11 @@ class Seen:
     is_kinematic: bool = False
     has_shared: bool = False
     equal: int = 0
+    sums: tuple[tuple[str, Sum], ...] = ()
 
     def copy(self) -> Seen:
         """An independent copy."""
-        return Seen(dict(self.terms), set(self.factors), self.equations, self.is_kinematic, self.has_shared, self.equal)
+        return replace(self, terms=dict(self.terms), factors=set(self.factors))
 
 
 def choices(s: Sum, own: str, d: int, seen: Seen) -> Iterator[Choice]:
@@ -113,10 +119,75 @@ def choices(s: Sum, own: str, d: int, seen: Seen) -> Iterator[Choice]:
         if is_kinematic:
             seen.is_kinematic, seen.equations = True, seen.equations + 1
             return
-    yield Choice("later terms" if seen.equations else "terms", str(k), MORE**k)
-    yield from _members(s, own, d, seen)
+    found = _exchanged(s, own, seen.sums)
+    if seen.sums:
+        names = 0.0 if found is None else math.log(len(seen.sums) * math.perm(d - 1, len(found[1]) - 1))
+        yield Choice("exchanged", str(found is not None), EXCHANGED if found else 1.0 - EXCHANGED, names)
+    if found is None:
+        yield Choice("later terms" if seen.equations else "terms", str(k), MORE**k)
+        yield from _members(s, own, d, seen)
+    else:
+        yield from _numbers_exchanged(s, *found, seen)
+    seen.sums = (*seen.sums, (own, s))
     seen.terms |= {t.form: t.coefficient for t in s.terms if t.factors}
     seen.equations += 1
+
+
+def _exchanged(s: Sum, own: str, earlier: tuple[tuple[str, Sum], ...]) -> tuple[Sum, dict[str, str]] | None:
+    """An earlier equation that is this one with states exchanged, and their new names; None where there is none."""
+    now = _variables(s)
+    form = _renamed(s, {v: v for v in now})
+    others = sorted(now - {own})
+    for old_own, old in earlier:
+        before = _variables(old)
+        old_others = sorted(before - {old_own})
+        same_size = len(others) == len(old_others) <= MOST_EXCHANGED and len(s.terms) == len(old.terms)
+        if not same_size or (own in now) != (old_own in before):
+            continue
+        for order in permutations(others):
+            names = {old_own: own, **dict(zip(old_others, order, strict=True))}
+            if _renamed(old, names) == form:
+                return old, names
+    return None
+
+
+def _numbers_exchanged(s: Sum, old: Sum, names: dict[str, str], seen: Seen) -> Iterator[Choice]:
+    """Coefficients of an equation that is an earlier one with states exchanged."""
+    before = {_renamed_term(t, names): t.coefficient for t in old.terms}
+    for t in s.terms:
+        c, was = t.coefficient, before[_renamed_term(t, {})]
+        is_same_sign = (c.value > 0) == (was.value > 0)
+        yield Choice("sign exchanged", str(is_same_sign), 0.5, -math.log(2.0) if c.is_free else 0.0)
+        if c.is_free:
+            is_equal = _is_equal(c, was)
+            yield Choice("equal exchanged", str(is_equal))
+            seen.equal += is_equal
+
+
+def _variables(s: Sum) -> set[str]:
+    return {f.name for t in walk_terms(s) for f in t.factors if f.name}
+
+
+def _renamed(s: Sum, names: Mapping[str, str], inner: bool = False) -> str:
+    """Text of a sum with other names, fitted numbers left open; signs of its own coefficients, too."""
+    return " + ".join(sorted(_coefficient(t.coefficient, inner) + _renamed_term(t, names) for t in s.terms))
+
+
+def _coefficient(c: Number, inner: bool) -> str:
+    return "" if c.is_free else f"{c.value if inner else abs(c.value):.9g}*"
+
+
+def _renamed_term(t: SumTerm, names: Mapping[str, str]) -> str:
+    return "*".join(sorted(_renamed_factor(f, names) for f in t.factors))
+
+
+def _renamed_factor(f: Factor, names: Mapping[str, str]) -> str:
+    base = names.get(f.name, f.name) or f"{f.opcode}({','.join(_renamed(a, names, True) for a in f.args)})"
+    return f"{base}^{f.power.form}"
+
+
+def _is_equal(c: Number, old: Number) -> bool:
+    return c.is_free == old.is_free and abs(abs(c.value) - abs(old.value)) <= ALIKE * abs(old.value)
 
 
 def _members(s: Sum, own: str, d: int, seen: Seen) -> Iterator[Choice]:
@@ -156,7 +227,7 @@ def _as_before(c: Number, old: Number, seen: Seen) -> Iterator[Choice]:
     """A coefficient of a term that stood before."""
     is_opposite = (c.value > 0) != (old.value > 0)
     yield Choice("opposite", str(is_opposite), 0.5, -math.log(2.0) if c.is_free else 0.0)
-    is_equal = c.is_free == old.is_free and abs(abs(c.value) - abs(old.value)) <= ALIKE * abs(old.value)
+    is_equal = _is_equal(c, old)
     yield Choice(f"equal {is_opposite}", str(is_equal))
     if not is_equal:
         yield _number("number again", c)

@@ -84,6 +84,26 @@ def test_names_make_no_difference():
     assert one == pytest.approx(other)
 
 
+def test_an_equation_with_states_exchanged_is_cheap():
+    """Two rotors that pull at each other: what one does the other does, too."""
+    one, other = law("a*sin(y - x) - sin(x)", NUMBERS), law("a*sin(x - y) - sin(y)", NUMBERS)
+    unlike = law("a*sin(x - y) - cos(y)", NUMBERS)
+    found = system_structure([one, other], ["x", "y"], 2)
+    assert found.nats < system_structure([one, unlike], ["x", "y"], 2).nats - 8
+    assert found.nats < code_length(one, "x", 2, rows=1) + 5 and found.equal == 1
+
+
+def test_an_exchange_is_the_same_whatever_states_are_called():
+    rates = ["a*x*y - b*z", "a*y*z - b*x", "a*z*x - b*y"]
+    states = ["x", "y", "z"]
+    one = system_structure([law(e, NUMBERS) for e in rates], states)
+    names = {"x": "s", "y": "u", "z": "v"}
+    other = system_structure(
+        [law("".join(names.get(c, c) for c in e), NUMBERS) for e in rates], [names[s] for s in states]
+    )
+    assert one == other
+
+
 def test_more_columns_make_others_dearer_and_the_own_state_not():
     def more(text):
         return cost(text, n_column=10) - cost(text, n_column=2)
