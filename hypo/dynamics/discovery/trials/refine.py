@@ -16,7 +16,7 @@ from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.anew import seek_anew
 from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -110,6 +110,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
         yield edit.system if system.shared else signed(edit.system)
     plain = system if system.shared is None else signed(system)
+    yield from exchanged(plain, sought)
     for k in sought:
         for e in smaller(plain.equations[k]):
             yield plain.with_equation(k, written(e))
