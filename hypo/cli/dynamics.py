@@ -112,9 +112,9 @@ def _tell_time(limit: Any, is_silent: bool) -> Any:
     """A context that says how long the search has been at work."""
     from contextlib import nullcontext
 
-    from hypo.dynamics.report.waiting import Waiting
+    from hypo.dynamics.report.waiting import tell_time
 
-    return nullcontext() if is_silent else Waiting(sys.stderr, limit)
+    return nullcontext() if is_silent else tell_time(sys.stderr, limit)
 
 
 @click.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,6 +16,7 @@ from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import InputError
 from hypo.knowledge import Knowledge
+from hypo.knowledge.text.wording import nearest
 from hypo.parallel.executor import THREADS
 
 HOLDS = ("zero", "linear", "spline")
@@ -50,8 +50,8 @@ def make_options(
             "a law of the next value has no order; leave order out, or leave discrete out for laws of motion"
         )
     if hold not in HOLDS:
-        near = get_close_matches(str(hold).lower(), HOLDS, n=1)
-        guess = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(hold, HOLDS)
+        guess = f"; did you mean {near}?" if near else ""
         raise InputError(f"hold must be {', '.join(HOLDS[:-1])} or {HOLDS[-1]}, got {hold!r}{guess}")
     return Options(
         order=int(order),
@@ -149,8 +149,8 @@ def fit_to_data(options: Options, data: Trajectories) -> None:
     longest = max(run.duration for run in data.runs)
     for delay in options.delays:
         if delay.state not in data.states:
-            near = get_close_matches(delay.state, data.states, n=1)
-            guess = f" (did you mean {near[0]}?)" if near else ""
+            near = nearest(delay.state, data.states)
+            guess = f" (did you mean {near}?)" if near else ""
             raise InputError(
                 f"a delay is given for {delay.state}, which is no state{guess}; the states are {', '.join(data.states)}"
             )

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
@@ -85,7 +85,7 @@ def propose(
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
-    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
+    of_terms = _costs_beyond_one(terms, len(names), len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
@@ -142,15 +142,11 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
     return out
 
 
-def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
+def _costs_beyond_one(terms: Terms, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
-    number = Expression.constant(1.0, free=True)
-    alone = code_length(number, len(columns), rows)
-    out = {}
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in out:
-            out[form] = max(code_length(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
-    return out
+    alone = code_length(Expression.constant(1.0, free=True), n_column, rows)
+    costs = costs_of_terms(terms.forms, terms.expressions, n_column, rows)
+    return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 
 def _has_inside(e: Expression) -> bool:
