@@ -10,18 +10,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 
-from hypo.clock import Clock, now
+from hypo.clock import Clock, now, standing_still
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
+from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.quick import quick_law
-from hypo.dynamics.discovery.remarks import make_remarks
+from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.discovery.trials.alone import Alone, columns_along
@@ -36,12 +39,18 @@ from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
+from hypo.failures import Failures
 from hypo.interrupts import during_a_fit, has_come, hold, release
+from hypo.knowledge.claims.claim import Verdict
 from hypo.knowledge.knowledge import Knowledge
 
 # Shares of the time left in which lags are found, by a search of its own, and fitted.
 FINDING_LAGS = 0.4
 FITTING_LAGS = 0.3
+# Share of the time limit in which states are smoothed; after that they are smoothed quickly.
+SMOOTHING = 0.25
+# Seconds for an answer where there was none when time was up, or when the search was interrupted.
+LATE = 1.0
 # Seconds of the search for one equation, and the share of the time limit that all of them have at most.
 SECONDS_OF_SEARCH = 3.0
 PROPOSING = 0.4
@@ -67,7 +76,9 @@ NEAR = 8.0
 def discover(data: Trajectories, options: Options | None = None, knowledge: Knowledge | None = None) -> Discovered:
     """The likeliest systems, with weights.
 
-    An interrupt, or the end of ``options.time_limit``, ends the search: what was found by then is returned.
+    An interrupt, or the end of ``options.time_limit``, ends the search: what was found by then is returned, if only a line for
+    each rate. Parts with an unexpected error are left out, and told of among the remarks. The clock stands still while kernels
+    are compiled.
 
     Args:
         data: runs.
@@ -77,17 +88,23 @@ def discover(data: Trajectories, options: Options | None = None, knowledge: Know
     Raises:
         DataError: no candidate can be followed along the data.
         KnowledgeError: what is known does not fit the columns.
+        KeyboardInterrupt: the user interrupted it before anything could be fitted.
     """
     options = options or Options()
-    began = now()
-    work = _Work(data, options, Clock(began + options.time_limit), knowledge)
-    with during_a_fit():
+    with during_a_fit(), standing_still():
+        began = now()
+        work = _Work(data, options, Clock(began + options.time_limit), knowledge)
         try:
             release()
             work.run()
+            release()
         except KeyboardInterrupt:
-            if work.judge is None or not work.judge.ranked():
+            if not work.is_smoothed:
                 raise
+            # A second one ends this, too.
+            release()
+        try:
+            work.fall_back()
         finally:
             hold()
         return work.discovered(now() - began)
@@ -97,10 +114,20 @@ class _Work:
     """One discovery, which can be asked at any moment for what it has."""
 
     def __init__(self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None) -> None:
-        self.data, self.options, self.clock = data, options, clock
+        self.data, self.options, self.clock, self.knowledge = data, options, clock, knowledge
         self.judge: Judge | None = None
-        self.smoothed = smooth_all(data)
-        self._take(make_kind(data, self.smoothed, options, knowledge))
+        self.is_smoothed = False
+        self.failures = Failures()
+        # By equation the likeliest candidates so far, and the states whose equations were not searched for.
+        self.likely: dict[int, list[Expression]] = {}
+        self.hasty: dict[str, None] = {}
+
+    def _look(self) -> None:
+        """Smooth the states, and find out what kind of law is sought."""
+        options = self.options
+        self.smoothed = smooth_all(self.data, Clock(now() + SMOOTHING * options.time_limit))
+        self._take(make_kind(self.data, self.smoothed, options, self.knowledge))
+        self.is_smoothed = True
 
     def _take(self, kind: Kind) -> None:
         """Search for laws of this kind from now on."""
@@ -109,10 +136,12 @@ class _Work:
         self.rows = tuple(kind.effective_rows(k) for k in range(len(self.data.states)))
 
     def run(self) -> None:
+        self._look()
         if self.pattern.delays:
             self._find_lags()
         self._search()
-        self._finish()
+        with self.failures.guarded("fitting the best systems to the end"):
+            self._finish()
 
     def _find_lags(self) -> None:
         """Lags along the paths by first candidates; then those of the best system of a first search, fitted to the samples."""
@@ -140,9 +169,13 @@ class _Work:
         background = self.kind.background
         violation = None if background is None else background.violation
         scorer = Scorer(columns_along(self.columns), self.sought, rows, violation)
-        self.judge = judge = Judge(self._fit, scorer, self.clock, COMBINATIONS)
+        self.judge = judge = Judge(self._fit, scorer, self.clock, COMBINATIONS, self.failures)
         measured = [k - self.kind.first for k in self.sought]
-        candidates = [self._candidates(k) for k in measured]
+        for k, at in zip(measured, self.sought, strict=True):
+            self.likely[at] = self._candidates(k)
+            # A search within has held interrupts back.
+            release()
+        candidates = [self.likely[at] for at in self.sought]
         if not self.sought:
             judge.judge(self.pattern)
         elif len(self.sought) == 1:
@@ -150,20 +183,24 @@ class _Work:
             for e in candidates[0]:
                 judge.judge(self.pattern.with_equation(k, e))
         else:
-            lists = [self._alone(k, each, rows) for k, each in zip(measured, candidates, strict=True)]
+            lists = []
+            for k, at in zip(measured, self.sought, strict=True):
+                lists.append(self._alone(k, self.likely[at], rows))
+                self.likely[at] = [r.expression for r in lists[-1]]
             judge.clock = Clock(now() + COMBINING * self.clock.left)
-            combine(judge, self.pattern, self.sought, lists)
+            with self.failures.guarded("combining equations"):
+                combine(judge, self.pattern, self.sought, lists)
         judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
-            for j in judge.ranked()[:FOLLOWED]:
-                for system in background.follow(j.fitted.system):
-                    judge.judge(system)
+            with self.failures.guarded("laws that follow from what is known"):
+                for j in judge.ranked()[:FOLLOWED]:
+                    for system in background.follow(j.fitted.system):
+                        judge.judge(system)
         templates = background.motion.templates if background is not None else {}
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
-        try:
+        # What was judged by then stands.
+        with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
             refine(judge, free, self.data, self.columns)
-        except FAILURES:
-            return  # what was judged by then stands
 
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)
@@ -174,32 +211,49 @@ class _Work:
         background = self.kind.background
         known = None if background is None else background.of_equation(self.data.states[k])
         seconds = min(SECONDS_OF_SEARCH, PROPOSING * options.time_limit / d)
-        if has_come() or self.clock.expired:
-            return [self._linear(k)]
-        found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays, known)
         distinct: dict[str, Expression] = {}
-        for c in found:
-            e = written(c.expression)
-            distinct.setdefault(as_sum(e).form, e)
+        if not has_come() and not self.clock.expired:
+            with self.failures.guarded(f"the search for the law of {self.data.states[k]}"):
+                found = propose(
+                    self.data,
+                    self.smoothed,
+                    k,
+                    options,
+                    seconds,
+                    options.seed + k,
+                    self.pattern.delays,
+                    known,
+                    self.failures,
+                )
+                for c in found:
+                    e = written(c.expression)
+                    distinct.setdefault(as_sum(e).form, e)
+        if not distinct:
+            self.hasty[self.data.states[k]] = None
         return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
 
     def _linear(self, k: int) -> Expression:
-        """A few terms of a line through the smoothed rates, where there is no time for more."""
-        return quick_law(self.kind.rows(k), tuple(self.columns.names))
+        """A few terms of a line through the smoothed rates, where there is no time for more; 0 where even that fails."""
+        with self.failures.guarded(f"a line for the rate of {self.data.states[k]}"):
+            return quick_law(self.kind.rows(k), tuple(self.columns.names))
+        return Expression.constant(0.0, free=True)
 
     def _alone(self, k: int, candidates: list[Expression], rows: float) -> list[Ranked]:
         """Candidates for the equation of measured state k, ranked by their own trial."""
         d = len(self.sought)
-        if len(candidates) == 1:
-            return [Ranked(candidates[0], 0.0)]
+        if len(candidates) == 1 or self.clock.expired or has_come():
+            return [Ranked(e, 0.0) for e in candidates[:1]]
         trial = Alone(self.pattern, self.columns, k)
         clock = Clock(min(now() + ALONE * self.options.time_limit / d, self.clock.deadline))
 
         def fit(system: System, beat: float) -> Calibrated | None:
             return fit_system(system, trial.data, trial.smoothed, deadline=clock, beat=beat)
 
-        judge = Judge(fit, Scorer(trial.columns, (len(trial.own) - 1,), rows), clock, len(candidates))
-        ranked = rank_alone(judge, trial, candidates)
+        scorer = Scorer(trial.columns, (len(trial.own) - 1,), rows)
+        judge = Judge(fit, scorer, clock, len(candidates), self.failures)
+        ranked: list[Ranked] = []
+        with self.failures.guarded(f"trials of laws of {self.data.states[k]}"):
+            ranked = rank_alone(judge, trial, candidates)
         return shortlist(ranked, d) or [Ranked(e, 0.0) for e in candidates[:1]]
 
     def _finish(self) -> None:
@@ -212,6 +266,29 @@ class _Work:
                 return
             judge.improve(j, lambda s: fit_system(s, self.data, self.smoothed, deadline=self.clock, effort="full"))
 
+    def fall_back(self) -> None:
+        """See to it that there is an answer where time was up, or an interrupt came, before any system was fitted."""
+        if self.judge is not None and self.judge.ranked():
+            return
+        if not (self.clock.expired or has_come()):
+            return  # nothing can be followed, however long it takes
+        rows = float(np.mean(self.rows))
+        scorer = Scorer(columns_along(self.columns), self.sought, rows)
+        clock = Clock(now() + LATE)
+
+        def fit(system: System, beat: float) -> Calibrated | None:
+            return fit_system(system, self.data, self.smoothed, deadline=clock, beat=beat)
+
+        def linear(k: int) -> Expression:
+            return self._linear(k - self.kind.first)
+
+        self.judge = Judge(fit, scorer, clock, 1, self.failures)
+        for system in fallback_systems(self.pattern, self.sought, self.likely, linear):
+            self.judge.count = 0
+            if self.judge.judge(system) is not None:
+                break
+        self.hasty = dict.fromkeys(self.data.states)
+
     def discovered(self, seconds: float) -> Discovered:
         """Systems found so far, with weights."""
         ranked = [j for j in (self.judge.ranked() if self.judge is not None else []) if math.isfinite(j.score)]
@@ -223,5 +300,14 @@ class _Work:
         total = sum(w for _, w in kept)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
-        rules = () if background is None else background.verdicts(systems[0].fitted.system)
-        return Discovered(systems, self.smoothed, self.rows, make_remarks(systems, self.columns), seconds, tuple(rules))
+        rules: Sequence[tuple[str, Verdict]] = ()
+        if background is not None:
+            with self.failures.guarded("the check of rules"):
+                rules = background.verdicts(systems[0].fitted.system)
+        remarks: tuple[str, ...] = ()
+        with self.failures.guarded("remarks"):
+            remarks = make_remarks(systems, self.columns)
+        if self.hasty and not has_come():
+            remarks = (describe_haste(self.options.time_limit, tuple(self.hasty)), *remarks)
+        remarks = (*remarks, *describe_failures(self.failures.found))
+        return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules))

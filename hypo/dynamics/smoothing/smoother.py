@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
-from hypo.dynamics.smoothing.evidence import Choice, choose
+from hypo.dynamics.smoothing.evidence import Choice, Spectra, choose
 from hypo.dynamics.smoothing.path import Path, effective_rows
 from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
 
@@ -52,9 +53,17 @@ def smooth(time: Values, values: Values) -> Path:
     return smooth_runs([(time, values)])[0]
 
 
-def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_BY) -> list[Path]:
+def smooth_runs(
+    runs: Sequence[tuple[Values, Values]],
+    chosen_by: int = CHOSEN_BY,
+    spectra: Spectra | None = None,
+    clock: Expiring | None = None,
+) -> list[Path]:
     """Paths of one state through its samples in several runs, with one length and one noise for all, chosen by at most
     ``chosen_by`` moments where there are several runs.
+
+    States that were measured at the same moments save work by one ``spectra``. Once ``clock`` has expired the choice is a
+    quick one.
 
     Raises ValueError where no run has four samples; a run with fewer is a straight line through what there is.
     """
@@ -73,7 +82,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     if not enough:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
-    group, choice = _choose(enough, chosen_by)
+    group, choice = _choose(enough, chosen_by, spectra or Spectra(), clock)
     # A run without a sample of the state is anywhere near the others.
     middle = float(np.mean(finite))
     paths = []
@@ -83,7 +92,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     return paths
 
 
-def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
+def _choose(runs: Sequence[Moments], chosen_by: int, spectra: Spectra, clock: Expiring | None) -> tuple[int, Choice]:
     """How many moments are averaged into one, and the choice for the runs.
 
     Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
@@ -93,7 +102,7 @@ def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
     while True:
         grouped = [m.grouped(group) for m in runs]
         is_long = max(len(m) for m in grouped) > WINDOW
-        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by))
+        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by), spectra, clock)
         if choice.ratio < EXACT:
             return 1, choice
         most = choice.length * GROUP / _step(runs)

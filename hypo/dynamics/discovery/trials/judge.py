@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.system import System
+from hypo.failures import Failures
 from hypo.interrupts import has_come
 
 # What numbers of a hopeless system may raise.
@@ -66,6 +68,7 @@ class Judge:
         scorer: of its result.
         clock: when to stop.
         most: fits at most.
+        failures: takes unexpected errors, which end one fit only.
         judged: what was fitted, by form; None where a fit failed.
         count: fits so far.
         best: the least score so far.
@@ -75,6 +78,7 @@ class Judge:
     scorer: Scorer
     clock: Clock
     most: int
+    failures: Failures = field(default_factory=Failures)
     judged: dict[Form, Judged | None] = field(default_factory=dict)
     count: int = 0
     best: float = math.inf
@@ -92,11 +96,10 @@ class Judge:
         if self.is_over and self.count:
             return None
         self.count += 1
-        try:
+        found: Judged | None = None
+        with suppress(*FAILURES), self.failures.guarded("the fit of a system", *FAILURES):
             fitted = self.fit(system, self._least() - self.scorer.structure(system))
             found = None if fitted is None else Judged(fitted, self.scorer.score(fitted))
-        except FAILURES:
-            found = None
         self.judged[form] = found
         if found is not None:
             self.best = min(self.best, found.score)
