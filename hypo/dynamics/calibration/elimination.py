@@ -62,7 +62,7 @@ class NormalEquations:
         raised by the share ``damping`` of itself."""
         d, p = self.B.shape[1:]
         A = self.A * (1.0 + damping * np.eye(d))
-        both = np.linalg.solve(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
+        both: Values = np.linalg.solve(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
         AB, Aa = both[:, :, :p], both[:, :, p]
         if not p:
             return -Aa, np.empty(0)
@@ -72,7 +72,8 @@ class NormalEquations:
 
     def information(self) -> Values:
         """Of parameters, with starts eliminated (n_parameter, n_parameter)."""
-        return np.asarray(self.D - _across(self.B, np.linalg.solve(self.A, self.B)))
+        AB: Values = np.asarray(np.linalg.solve(self.A, self.B), float)
+        return np.asarray(self.D - _across(self.B, AB))
 
     def covariance(self) -> Values:
         """Of parameters, with starts free (n_parameter, n_parameter); large where the data do not tell."""
