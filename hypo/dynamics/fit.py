@@ -9,6 +9,7 @@ from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
+from hypo.dynamics.thinning import shorten
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
@@ -108,6 +109,7 @@ def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | N
     """The model of checked trajectories, and how its laws fare under what is known."""
     from hypo.dynamics.discovery.discover import discover
 
+    data = shorten(data, options.discrete)
     with interrupts.during_a_fit():
         # Searches within end at an interrupt with the best so far; between them it waits.
         interrupts.hold()
