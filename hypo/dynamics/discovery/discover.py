@@ -267,10 +267,10 @@ class _Work:
             judge.improve(j, lambda s: fit_system(s, self.data, self.smoothed, deadline=self.clock, effort="full"))
 
     def fall_back(self) -> None:
-        """See to it that there is an answer where time was up, or an interrupt came, before any system was fitted."""
+        """See to it that there is an answer where time was up, an interrupt came or a part failed before any system was fitted."""
         if self.judge is not None and self.judge.ranked():
             return
-        if not (self.clock.expired or has_come()):
+        if not (self.clock.expired or has_come() or self.failures.found):
             return  # nothing can be followed, however long it takes
         rows = float(np.mean(self.rows))
         scorer = Scorer(columns_along(self.columns), self.sought, rows)
