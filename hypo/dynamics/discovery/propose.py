@@ -14,17 +14,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
-from hypo.dynamics.discovery.proposals.searched import search_rates
+from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
@@ -67,7 +66,7 @@ def propose(
     k: int,
     options: Options,
     seconds: float,
-    seed: int,
+    budget: Budget,
     delays: Sequence[Delay] = (),
     knowledge: Knowledge | None = None,
     failures: Failures | None = None,
@@ -78,8 +77,8 @@ def propose(
         data, smoothed: the runs and their paths.
         k: number of the measured state whose rate, acceleration or next value is sought.
         options: the kind of law.
-        seconds: time at most; of the work there is no more than a few seconds' anyway.
-        seed: of the search.
+        seconds: time at most, which nothing else depends on.
+        budget: of the search on rows.
         delays: former values that laws may use, with the lags to take them at.
         knowledge: of the law; None: nothing is known.
         failures: takes what failed.
@@ -91,14 +90,14 @@ def propose(
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
-    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
+    of_terms = _costs_beyond_one(terms, len(names), len(equation.views[0].target))
     failures = failures or Failures()
     ranking = _Ranking(equation, clock)
     # Sums first: they find most, and their work is small.
     sources: dict[str, Callable[[], Sequence[Found]]] = {
         "sums of terms": lambda: permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)),
         "the search on rates": lambda: permitted.laws(
-            _searched(equation, min(SEARCH_SHARE * seconds, clock.left), seed, knowledge)
+            _searched(equation, min(SEARCH_SHARE * seconds, clock.left), budget, knowledge)
         ),
         "forms that are known": lambda: permitted.laws(permitted.filled(X)),
         "wider terms": lambda: permitted.laws(_widened(ranking.ranked, names)),
@@ -127,12 +126,12 @@ def _look_again(ranking: _Ranking, terms: Terms, of_terms: dict[str, float], per
 
 
 def _searched(
-    equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
+    equation: Equation, seconds: float, budget: Budget, knowledge: Knowledge | None
 ) -> list[tuple[Expression, str]]:
     """Formulas of a whole search on thinned rows; none where there is no time, or where rows are too few for one."""
     rows = equation.rows
     try:
-        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)
+        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, budget, knowledge)
     except HypoError:
         return []
     return [(e, "search") for e in found]
@@ -174,21 +173,11 @@ class _Ranking:
             self.ranked.append(Candidate(e, self.costs[structure], nats + self.costs[structure], source))
 
 
-def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
+def _costs_beyond_one(terms: Terms, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
-    out = {}
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in out:
-            out[form] = _cost_of_term(e, len(columns), rows)
-    return out
-
-
-# The equations of a system are sums of the same terms.
-@lru_cache(maxsize=8192)
-def _cost_of_term(e: Expression, n_column: int, rows: int) -> float:
-    number = Expression.constant(1.0, free=True)
-    alone = code_length(number, n_column, rows)
-    return max(code_length(number * e if e.variables else number, n_column, rows) - 0.5 * alone, 1.0)
+    alone = code_length(Expression.constant(1.0, free=True), n_column, rows)
+    costs = costs_of_terms(terms.forms, terms.expressions, n_column, rows)
+    return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 
 def _has_inside(e: Expression) -> bool:

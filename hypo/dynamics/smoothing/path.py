@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,11 +92,6 @@ class Path:
                 del self.joint[next(iter(self.joint))]
             self.joint[key] = self.curve.joint_errors(time, order)
         return self.joint[key]
-
-    @cached_property
-    def rate_correlation(self) -> Values:
-        """Correlation (n, n) between the errors of rates."""
-        return correlations(self.curve.joint_errors(self.time, 1))
 
     @property
     def is_undersampled(self) -> bool:
