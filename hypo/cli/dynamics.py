@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 @click.option("--knowledge", metavar="K.toml", help="What is known of the system.")
 @click.option("--time-limit", metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.  [default: 60s]")
 @click.option("--seed", type=int, help="Seed of all random choices.  [default: 0]")
+@click.option("--turns", metavar="N", type=int, help="Go on from the best systems N - 1 times.  [default: 1]")
+@click.option("--resume", metavar="DIR", help="Go on with the search whose model is in DIR.")
+@click.option("--shard", metavar="K/N", help="Take each N-th turn from the K-th on, for hypo merge.")
+@click.option("--workers", metavar="N", type=int, help="Processes that work side by side.  [default: 1]")
+@click.option("--scheduler", metavar="WHO", help="processes, local, or the address of a Dask scheduler.")
 @THOUSANDS
 @click.option("--out", metavar="DIR", help="Folder for the model.  [default: hypo-out/NAME-dynamics]")
 @OVERWRITE
@@ -72,6 +77,21 @@ def dynamics(data: str, out: str | None, as_json: bool, quiet: bool, delays: tup
         for text in place.notes:
             note(text)
         return INTERRUPTED if has_come() else FOUND
+
+
+def merge_models(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
+    """Join the models of shards in ``folders`` and write the joint one to ``out``; the exit code."""
+    import hypo
+    from hypo.dynamics.folders import ModelFolder
+
+    place = ModelFolder.beside(folders, out, overwrite)
+    model = hypo.WorldModel.merge(*folders)
+    with ignore_interrupts():
+        place.write(model)
+    _tell_model(model, place, as_json, False)
+    for text in place.notes:
+        note(text)
+    return ELSEWHERE if place.failed else FOUND
 
 
 def _tell_model(model: WorldModel, place: ModelFolder, as_json: bool, quiet: bool) -> None:

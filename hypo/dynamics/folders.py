@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hypo.data.opening import STANDARD_INPUT
+from hypo.dynamics.model.saving.file import MODEL_FILE
 from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.json_record import to_json
 from hypo.dynamics.report.page import REPORT_FILE
-from hypo.errors import HypoError
+from hypo.errors import HypoError, InputError
 from hypo.failures import Failures
 from hypo.result.folders import Place, as_folder, write_text
 
 # The file that makes a folder one of a model: the laws and all that is said of them, as --json prints it.
 RECORD_FILE = "dynamics.json"
 PLOT_FILE = "plot.png"
+
+
+def holds_model(folder: str | os.PathLike[str]) -> bool:
+    """True where there is a world model in a folder."""
+    return (Path(folder) / MODEL_FILE).is_file()
 
 
 @dataclass
@@ -46,6 +53,14 @@ class ModelFolder(Place):
         place = ModelFolder(folder, named=out is not None, overwrite=overwrite)
         place.check()
         return place
+
+    @staticmethod
+    def beside(shards: Sequence[str], out: str, overwrite: bool) -> ModelFolder:
+        """The folder ``out`` of a model that is merged from those in others; raises InputError where it is one of these, or
+        nothing can be written there."""
+        if any(os.path.abspath(folder) == os.path.abspath(out) for folder in shards):
+            raise InputError(f"{out} holds one of the shards; write the merged model to another folder")
+        return ModelFolder.of("", out, overwrite)
 
     def read_checksum(self) -> str | None:
         """That of the model in the folder; None where it cannot be read."""

@@ -49,6 +49,11 @@ class Run:
     actions: Values
     rows: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        # One layout in memory, here and with workers: sums over others come out differently.
+        for name in ("time", "states", "actions", "rows"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
+
     @property
     def n_row(self) -> int:
         """Rows of the run."""

@@ -125,7 +125,8 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
     time = whole.time
     value, rate, second = curve.local(time) if len(time) else np.empty((3, 0))
     variances = np.einsum("maa->am", curve.errors(time)) if len(time) else np.empty((3, 0))
-    value_sd, rate_sd, second_sd = np.sqrt(np.maximum(variances, 0.0))
+    # Lines of their own: sums over views come out differently where a worker has a copy.
+    value_sd, rate_sd, second_sd = np.ascontiguousarray(np.sqrt(np.maximum(variances, 0.0)))
     if clipped.any():
         value, rate = np.where(clipped, whole.mean, value), np.where(clipped, 0.0, rate)
     noise = np.sqrt(choice.scale * choice.ratio * choice.profile(value))

@@ -13,7 +13,8 @@ from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.anew import seek_anew
-from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
+from hypo.dynamics.discovery.trials.fits import FAILURES
+from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
 from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
 from hypo.dynamics.rows.columns import Columns
@@ -47,10 +48,9 @@ def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Col
             done.add(id(judged))
             library = _with_terms_of(judge.ranked()[:LENDING], sought, terms, known)
             anew = _anew(judge, judged, sought, data, library) if n == 0 else iter(())
-            for other in chain(anew, _less(judged, sought)):
-                if judge.is_over:
-                    return
-                judge.judge(other)
+            judge.judge_all(chain(anew, _less(judged, sought)))
+            if judge.is_over:
+                return
 
 
 def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, terms: Terms) -> Iterator[System]:
