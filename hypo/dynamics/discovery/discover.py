@@ -306,7 +306,8 @@ class _Work:
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
-        total = sum(w for _, w in kept) / (1.0 - unmet_weight([*judge.judged.values()]))
+        unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
+        total = sum(w for _, w in kept) / (1.0 - unmet)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()
