@@ -32,7 +32,6 @@ from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
-from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
 from hypo.failures import Failures
@@ -61,7 +60,6 @@ EXACT = 1e-8
 
 
 def propose(
-    data: Trajectories,
     smoothed: Smoothed,
     k: int,
     options: Options,
@@ -74,7 +72,7 @@ def propose(
     """Right-hand sides of state k, likeliest first, at most ``MOST``. Where one source fails unexpectedly the others stand.
 
     Args:
-        data, smoothed: the runs and their paths.
+        smoothed: the runs and their paths.
         k: number of the measured state whose rate, acceleration or next value is sought.
         options: the kind of law.
         seconds: time at most, which nothing else depends on.
@@ -83,7 +81,7 @@ def propose(
         knowledge: of the law; None: nothing is known.
         failures: takes what failed.
     """
-    clock = Clock(now() + seconds)
+    clock, data = Clock(now() + seconds), smoothed.data
     equation = make_equation(data, smoothed, options, k, delays)
     names = equation.names
     permitted = Permitted(knowledge, tuple(names))
@@ -115,7 +113,8 @@ def propose(
 
 
 def _look_again(ranking: _Ranking, terms: Terms, of_terms: dict[str, float], permitted: Permitted) -> _Ranking:
-    """What errors of the columns do depends on the law's slopes, which are better known by the best candidate so far."""
+    """Sums are sought once more: errors of the columns count by the law's slopes, and the best candidate so far knows these
+    better."""
     before, names, clock = ranking.ranked, ranking.equation.names, ranking.clock
     equation = ranking.equation.knowing(min(before, key=lambda c: c.score).expression)
     known = {c.expression.masked() for c in before}

@@ -86,7 +86,7 @@ def find_candidates(k: int, kind: Kind, turn: Turn, late: Deadline) -> Found:
     began, budget = now(), turn.budget(options, k, d)
     distinct: dict[str, Expression] = {}
     with failures.guarded(f"the search for the law of {kind.data.states[k]}"):
-        found = propose(kind.data, kind.smoothed, k, options, seconds, budget, kind.pattern.delays, known, failures)
+        found = propose(kind.smoothed, k, options, seconds, budget, kind.pattern.delays, known, failures)
         for c in found:
             e = written(c.expression)
             distinct.setdefault(as_sum(e).form, e)
