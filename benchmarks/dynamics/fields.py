@@ -2,8 +2,8 @@
 
     python benchmarks/dynamics/fields.py
 
-Counts of all fields of ``hypo/dynamics/discovery/prior/textbook.toml`` but one spell the systems of that one; in turn for each. A
-part of the grammar is judged by the loss where it is not learned: its choices then have their base chances.
+Counts of all fields of ``hypo/dynamics/discovery/prior/textbook.toml`` but one spell the systems of that one; in turn for each.
+A part of the grammar is judged by the loss where it is not learned: its choices then have their base chances.
 """
 
 from __future__ import annotations

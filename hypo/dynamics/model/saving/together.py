@@ -33,7 +33,7 @@ def read_model(given: Any, name: str) -> tuple[ModelFields, str]:
 
 
 def begin_from(given: Any, data: Trajectories, settings: Mapping[str, Any]) -> Discovered:
-    """What an earlier search found, for one with these data and settings to go on from.
+    """The systems that an earlier search found, for one with these data and settings to go on from.
 
     Raises:
         InputError: there is no model, or it is of other data or settings; the message says what differs.
@@ -53,7 +53,7 @@ def begin_from(given: Any, data: Trajectories, settings: Mapping[str, Any]) -> D
 
 
 def merge_models(given: Sequence[Any]) -> tuple[Discovered, dict[str, Any]]:
-    """What the shards of one search found together, and their settings.
+    """The systems that the shards of one search found together, and their settings.
 
     Raises:
         InputError: there is nothing to merge, a model is of no shard, one is there twice, or they are of different data or

@@ -7,9 +7,9 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+
 from hypo.dynamics.discovery.prior.grammar import Choice
 from hypo.dynamics.discovery.prior.textbook import SMOOTHING, STATES, Counts, counts, entries
-
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse

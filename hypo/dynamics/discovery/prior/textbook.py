@@ -61,7 +61,7 @@ class Counts:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All systems of the file."""
-    text = (files("hypo.dynamics.discovery") / "textbook.toml").read_text(encoding="utf-8")
+    text = (files("hypo.dynamics.discovery.prior") / "textbook.toml").read_text(encoding="utf-8")
     out = []
     for field, systems in tomllib.loads(text).items():
         for name, laws in systems.items():

@@ -1,7 +1,8 @@
 """The prior for rate laws: code lengths in nats of right-hand sides, as textbooks write them.
 
-A right-hand side is spelled by choices (:mod:`hypo.dynamics.discovery.prior.grammar`), each of which costs minus the logarithm of its
-chance; chances are counted in systems of textbooks that stand in no benchmark (:mod:`hypo.dynamics.discovery.prior.textbook`):
+A right-hand side is spelled by choices (:mod:`hypo.dynamics.discovery.prior.grammar`), each of which costs minus the logarithm
+of its chance; chances are counted in systems of textbooks that stand in no benchmark
+(:mod:`hypo.dynamics.discovery.prior.textbook`):
 
     L = Σ_choices [ -log P(symbol | context) + log(alternatives that are all alike) ].
 
@@ -26,7 +27,7 @@ ROWS = 100
 
 @dataclass(frozen=True)
 class Structure:
-    """What the structure of a system costs.
+    """The cost of the structure of a system.
 
     Attributes:
         nats: of the structure.

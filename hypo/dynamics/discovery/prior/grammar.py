@@ -29,7 +29,9 @@ from hypo.scoring.code_length import literal_cost
 # Chances where nothing was counted: of one more term, or of one more factor,
 MORE = 0.5
 # of a constant and of something special among terms, and of something special within a function,
-CONSTANT, SPECIAL, NESTED = 0.12, 0.2, 0.05
+CONSTANT = 0.12
+SPECIAL = 0.2
+NESTED = 0.05
 # of special factors by kind (others have the last), and of broken powers,
 KINDS = {
     "divisor": 0.2,
@@ -48,11 +50,13 @@ FITTED_POWER = 0.04
 # of a function to a power beyond the first, as a share,
 RAISED = 0.05
 # of an exact one, of another exact number,
-EXACTLY_ONE, EXACTLY = 0.15, 0.03
+EXACTLY_ONE = 0.15
+EXACTLY = 0.03
 # of an equation that says no more than that another state is the rate.
 KINEMATIC = 0.2
 # of one that is an earlier one with states exchanged, of so many others at most.
-EXCHANGED, MOST_EXCHANGED = 0.2, 4
+EXCHANGED = 0.2
+MOST_EXCHANGED = 4
 # Numbers that agree so nearly, as a share, are one.
 ALIKE = 1e-12
 
@@ -76,7 +80,7 @@ class Choice:
 
 @dataclass
 class Seen:
-    """What earlier equations of a system have.
+    """Terms and numbers of earlier equations of a system.
 
     Attributes:
         terms: by form, with their coefficients.
@@ -235,7 +239,7 @@ def _as_before(c: Number, old: Number, seen: Seen) -> Iterator[Choice]:
 
 
 def _class(t: SumTerm, own: str) -> str:
-    """What numbers and signs of a term go by."""
+    """The class of a term by which its numbers and signs go."""
     if not t.factors:
         return "constant"
     f = t.factors[0]
