@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length, costs_of_terms
+from hypo.dynamics.discovery.prior.lengths import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
@@ -85,14 +85,15 @@ def propose(
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
-    of_terms = _costs_beyond_one(terms, len(names), len(equation.views[0].target))
+    own = names[k + len(data.states) * (options.order - 1)]
+    of_terms = _costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
-        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
+        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, own, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
-        ranked += rank(permitted.laws(_searched(equation, left, budget, knowledge)), equation, costs)
-        ranked += rank(permitted.laws(permitted.filled(X)), equation, costs)
-        ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
+        ranked += rank(permitted.laws(_searched(equation, left, budget, knowledge)), equation, own, costs)
+        ranked += rank(permitted.laws(permitted.filled(X)), equation, own, costs)
+        ranked += rank(permitted.laws(_widened(ranked, names)), equation, own, costs)
         for _ in range(SECOND_LOOKS):
             if not ranked or clock.expired:
                 break
@@ -101,7 +102,7 @@ def propose(
             known = {c.expression.masked() for c in ranked}
             found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
             again = [(c.expression, c.source) for c in ranked]
-            ranked = rank([*again, *(f for f in found if f[0].masked() not in known)], equation, costs)
+            ranked = rank([*again, *(f for f in found if f[0].masked() not in known)], equation, own, costs)
         return select(ranked, names, equation.views[0].X)
 
 
@@ -122,7 +123,9 @@ def _widened(ranked: Sequence[Candidate], names: Sequence[str]) -> list[tuple[Ex
     return [(w, "widened") for c in inside[:WIDENED] for w in widen(c.expression, names)]
 
 
-def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dict[str, float]) -> list[Candidate]:
+def rank(
+    found: Sequence[tuple[Expression, str]], equation: Equation, own: str, costs: dict[str, float]
+) -> list[Candidate]:
     """The ``LOOKED_AT`` most promising candidates with their constants fitted in the first view; those without a value there
     are left out. ``costs`` holds code lengths by structure, and takes new ones."""
     view, names = equation.views[0], equation.names
@@ -137,15 +140,15 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
     for nats, e, source in fitted[:LOOKED_AT]:
         structure = e.masked()
         if structure not in costs:
-            costs[structure] = code_length(e, len(names), len(view.target))
+            costs[structure] = code_length(e, own, len(names), len(view.target))
         out.append(Candidate(e, costs[structure], nats + costs[structure], source))
     return out
 
 
-def _costs_beyond_one(terms: Terms, n_column: int, rows: int) -> dict[str, float]:
+def _costs_beyond_one(terms: Terms, own: str, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
-    alone = code_length(Expression.constant(1.0, free=True), n_column, rows)
-    costs = costs_of_terms(terms.forms, terms.expressions, n_column, rows)
+    alone = code_length(Expression.constant(1.0, free=True), own, n_column, rows, signs=False)
+    costs = costs_of_terms(terms.forms, terms.expressions, own, n_column, rows)
     return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 

@@ -107,11 +107,12 @@ def make_graph(model: ModelFields, seed: int = 0) -> Graph:
     X = box.sample(STATES, np.random.default_rng(seed))
     width = dict(zip(model.system.columns, box.high - box.low, strict=True))
     found: dict[tuple[str, str], tuple[float, float, str]] = {}
+    total = sum(w.weight for w in model.systems)
     for w in model.systems:
         for edge in _edges_of(w.fitted.system, X, width):
             key = edge.source, edge.target
             probability, strength, sign = found.get(key, (0.0, edge.strength, edge.sign))
-            found[key] = probability + w.weight, strength, sign
+            found[key] = probability + w.weight / total, strength, sign
     edges = [Edge(*key, min(p, 1.0), sign, strength) for key, (p, strength, sign) in found.items()]
     inputs = (*model.actions, *([model.system.time] if model.system.time else ()))
     return Graph(model.states, inputs, tuple(sorted(edges, key=lambda e: (-e.probability, e.target, e.source))))
