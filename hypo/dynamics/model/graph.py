@@ -30,10 +30,11 @@ MOSTLY = 0.95
 DRAWN = 0.01
 # States that a drawing of the usual size has room for.
 CROWDED = 12
-# Letters of a name that fit into a circle, letters that fit into the drawing, and their points.
-LONG = 6
-LONGEST = 20
+# Points of letters, how many of them fit into a circle, how many fit in if they are smaller, and how many into the drawing.
 LETTERS = 10.0
+SHORT = 7
+LONG = 10
+LONGEST = 20
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,10 @@ def draw_graph(graph: Graph, ax: Axes) -> None:
     for name, (x, y) in at.items():
         shade = "0.93" if name in graph.states else "lightyellow"
         ax.add_patch(Circle((x, y), radius, fc=shade, ec="0.3", zorder=3))
-        # A long name reads well across the border of its circle.
-        box = {"boxstyle": "round,pad=0.15", "fc": shade, "ec": "none"} if len(name) > LONG else None
-        size = LETTERS * min(1.0, LONGEST / len(name))
+        # What is too long for a circle reads well across its border only where that is hidden.
+        is_long = len(name) > LONG
+        box = {"boxstyle": "round,pad=0.15", "fc": shade, "ec": "none"} if is_long else None
+        size = LETTERS * min(1.0, (LONGEST if is_long else SHORT) / len(name))
         ax.text(x, y, name.replace("$", r"\$"), ha="center", va="center", zorder=4, bbox=box, fontsize=size)
     ax.set_aspect("equal")
     side = 1.8 if n > 1 or m else 0.8
