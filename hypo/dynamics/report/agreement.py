@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.calibration.quality import r_squared
+from hypo.dynamics.calibration.quality import given_start, r_squared
 from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -34,13 +34,7 @@ class Agreement:
 
 def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement, Agreement]:
     """R² from the fitted starts, and from those measured (a state not measured in the first row has its fitted start)."""
-    given = []
-    for start, run in zip(fitted.starts, data.runs, strict=True):
-        own = np.array(start, float)
-        first = run.states[0]
-        known = np.flatnonzero(np.isfinite(first))
-        own[known] = first[known]
-        given.append(own)
+    given = [given_start(start, run) for start, run in zip(fitted.starts, data.runs, strict=True)]
     return _agree(fitted.system, fitted.starts, data), _agree(fitted.system, given, data)
 
 

@@ -1,4 +1,8 @@
-"""Trajectories that were drawn, and the bands around them."""
+"""Trajectories that were drawn, and the bands around them.
+
+Medians, means and bands are all of the same draws: of what a measurement would show, states with all that adds to them. Where
+fewer than half of the draws are left there are none: what is left says nothing of the whole.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
+
+# Share of draws below which those that are left have no median.
+LEAST_LEFT = 0.5
 
 # What bands can be of.
 PARTS = ("all", "structure", "constants", "start", "noise")
@@ -59,16 +66,19 @@ class Rollout:
         return f"<Rollout of {names}: {n} trajectories at {m} moments from {t[0]:g} to {t[-1]:g}>"
 
     @property
+    def measured(self) -> Values:
+        """What measurements would show (n_sample, n_time, n_state): states with their noise."""
+        return self.states + self.noise
+
+    @property
     def median(self) -> Values:
-        """(n_time, n_state), over the trajectories that have not run away."""
-        return np.asarray(quantiles(self.states, (0.5,))[0])
+        """(n_time, n_state), within every band; NaN where fewer than half of the trajectories are left."""
+        return np.asarray(quantiles(self.measured, (0.5,))[0])
 
     @property
     def mean(self) -> Values:
-        """(n_time, n_state), over the trajectories that have not run away."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return np.asarray(np.nanmean(self.states, axis=0))
+        """(n_time, n_state), of the same draws as the median."""
+        return where_enough(self.measured, _mean(self.measured))
 
     @property
     def share_diverged(self) -> Values:
@@ -76,7 +86,8 @@ class Rollout:
         return np.asarray(np.mean(self.diverged[:, None] <= self.time[None, :], axis=0))
 
     def band(self, level: float = 0.9, of: str = "all") -> tuple[Values, Values]:
-        """Both ends of the band that holds ``level`` of the trajectories at each moment, (n_time, n_state) each.
+        """Both ends of the band that holds ``level`` of what measurements would show at each moment, (n_time, n_state) each;
+        NaN where fewer than half of the trajectories are left.
 
         Args:
             level: between 0 and 1.
@@ -92,7 +103,7 @@ class Rollout:
             raise InputError(f'a band is of {", ".join(PARTS)}; got "{of}"')
         ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if of == "all":
-            low, high = quantiles(self.states + self.noise, ends)
+            low, high = quantiles(self.measured, ends)
         elif of == "structure":
             low, high = _weighted_quantiles(self.centres, self.weights, ends)
         else:
@@ -153,10 +164,22 @@ def _label(name: str, units: dict[str, str]) -> str:
 
 
 def quantiles(samples: Values, ends: Sequence[float]) -> Values:
-    """Quantiles (n_end, n_time, n_state) over samples (n_sample, n_time, n_state) that are there; NaN where none is."""
+    """Quantiles (n_end, n_time, n_state) over samples (n_sample, n_time, n_state) that are there; NaN where fewer than half
+    are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanquantile(samples, ends, axis=0))
+        return where_enough(samples, np.nanquantile(samples, ends, axis=0))
+
+
+def where_enough(samples: Values, found: Values) -> Values:
+    """What was found (…, n_time, n_state) in samples (n_sample, n_time, n_state), NaN where fewer than half are there."""
+    return np.where(np.mean(np.isfinite(samples), axis=0) >= LEAST_LEFT, found, np.nan)
+
+
+def _mean(samples: Values) -> Values:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmean(samples, axis=0))
 
 
 def _weighted_quantiles(values: Values, weights: Values, ends: Sequence[float]) -> Values:
@@ -169,5 +192,5 @@ def _weighted_quantiles(values: Values, weights: Values, ends: Sequence[float]) 
     for end in ends:
         reached = mass >= end * total * (1 - 1e-12)
         at = np.argmax(reached, axis=0)[None]
-        out.append(np.where(total > 0, np.take_along_axis(sorted_, at, axis=0)[0], np.nan))
+        out.append(np.where(total >= LEAST_LEFT * weights.sum(), np.take_along_axis(sorted_, at, axis=0)[0], np.nan))
     return np.array(out)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.bands import Rollout
-from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
+from hypo.dynamics.model.rollouts.courses import choose_moments
 from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
 from hypo.dynamics.trajectories import Run
 from hypo.errors import InputError
@@ -27,14 +27,21 @@ class Course:
     """Where a rollout goes.
 
     Attributes:
-        time: (n_time,).
-        actions: (n_time, n_action), None where the laws have none.
+        time: (n_followed,), moments that are followed.
+        actions: (n_followed, n_action), None where the laws have none.
+        keep: (n_time,), places of the moments that are shown.
         events: what happens where conditions are met.
     """
 
     time: Values
     actions: Values | None
+    keep: NDArray[np.int64]
     events: tuple[Any, ...] = ()
+
+    @property
+    def shown(self) -> Values:
+        """Moments of the rollout (n_time,)."""
+        return np.asarray(self.time[self.keep])
 
 
 def roll_out(
@@ -71,11 +78,8 @@ def plan(
     events: Sequence[Any] = (),
 ) -> Course:
     """Moments, inputs and events of a rollout, checked."""
-    time = choose_times(model, until, times, run, count_rows(actions))
-    if run is not None and time[0] < run.time[0]:
-        raise InputError(f"times begin at {time[0]:g}, before the recorded run does at {run.time[0]:g}; give a start")
-    given = read_actions(model, actions, time, run)
-    return Course(time, given, as_events(events, model))
+    moments, given = choose_moments(model, actions, until, times, run)
+    return Course(moments.followed, given, moments.keep, as_events(events, model))
 
 
 def as_events(events: Sequence[Any], model: ModelFields) -> tuple[Any, ...]:
@@ -139,23 +143,22 @@ def roll(
     rng = np.random.default_rng([seed, 1])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
-    time, lead = course.time, 0
-    if starts is None and time[0] > model.data.runs[run].time[0]:
-        time, lead = np.concatenate([model.data.runs[run].time[:1], time]), 1
-    actions = course.actions
-    if lead and actions is not None:
-        # From the start to the first moment the inputs run as recorded.
-        raise InputError(f"times must begin at {model.data.runs[run].time[0]:g}, with the run, where there are inputs")
-    where = Course(time, actions, course.events)
     parts: list[list[_Part]] = [[] for _ in range(count)]
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)
-        for k, part in enumerate(_follow_all(model, m, means, drawn, where)):
+        for k, part in enumerate(_follow_all(model, m, means, drawn, course)):
             parts[k].append(part)
-    z = rng.standard_normal((n_samples, len(course.time), model.system.n_measured))
+    z = _draw_errors(rng, (n_samples, len(course.keep), model.system.n_measured))
     weights = np.array([s.weight for s in model.systems])
-    centres = _centres(model, starts, where, run)
-    return [_joined(model, course, parts[k], centres[k], weights, z, lead) for k in range(count)]
+    centres = _centres(model, starts, course, run)
+    return [_joined(model, course, parts[k], centres[k], weights, z) for k in range(count)]
+
+
+def _draw_errors(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    """Standard normal numbers, each draw and the next with opposite signs: the median of a few is smooth, too."""
+    z = rng.standard_normal(shape)
+    z[1::2] = -z[: shape[0] - shape[0] % 2 : 2]
+    return z
 
 
 @dataclass(frozen=True)
@@ -210,10 +213,10 @@ def _centres(model: ModelFields, starts: Sequence[tuple[Values, Values]] | None,
 
 
 def _joined(
-    model: ModelFields, course: Course, parts: Sequence[_Part], centres: Values, weights: Values, z: Values, lead: int
+    model: ModelFields, course: Course, parts: Sequence[_Part], centres: Values, weights: Values, z: Values
 ) -> Rollout:
     """The rollout from one start."""
-    states = np.concatenate([p.paths for p in parts])[:, lead:]
+    states = np.concatenate([p.paths for p in parts])[:, course.keep]
     noise = np.zeros_like(states)
     at = 0
     for p in parts:
@@ -222,14 +225,14 @@ def _joined(
         noise[own, :, : sd.shape[2]] = sd * z[own]
         at += p.member.n
     return Rollout(
-        course.time,
+        course.shown,
         model.states,
         states,
         np.concatenate([p.diverged for p in parts]),
         np.concatenate([np.full(p.member.n, p.member.number) for p in parts]),
-        centres[:, lead:],
+        centres[:, course.keep],
         weights / weights.sum(),
-        np.concatenate([p.from_centre for p in parts])[:, lead:],
+        np.concatenate([p.from_centre for p in parts])[:, course.keep],
         noise,
         model.data.time,
         dict(model.data.units),
