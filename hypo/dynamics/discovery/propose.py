@@ -81,11 +81,7 @@ def propose(
         knowledge: of the law; None: nothing is known.
         failures: takes what failed.
     """
-<<<<<<< HEAD
     data, clock = smoothed.data, Clock(now() + seconds)
-=======
-    clock, data = Clock(now() + seconds), smoothed.data
->>>>>>> x-g
     equation = make_equation(data, smoothed, options, k, delays)
     names = equation.names
     permitted = Permitted(knowledge, tuple(names))
@@ -118,12 +114,7 @@ def propose(
 
 
 def _look_again(ranking: _Ranking, terms: Terms, of_terms: dict[str, float], permitted: Permitted) -> _Ranking:
-<<<<<<< HEAD
     """Candidates with errors of columns weighed anew: their effect depends on the law's slopes, better known by now."""
-=======
-    """Sums are sought once more: errors of the columns count by the law's slopes, and the best candidate so far knows these
-    better."""
->>>>>>> x-g
     before, names, clock = ranking.ranked, ranking.equation.names, ranking.clock
     equation = ranking.equation.knowing(min(before, key=lambda c: c.score).expression)
     known = {c.expression.masked() for c in before}
