@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,15 @@ def test_a_run_keeps_its_errors() -> None:
     assert np.all(found.effect == 0)
     changed = model.counterfactual(do={"b": 0.0}, n_samples=5)
     assert changed.measured() - changed.observed == pytest.approx(changed.effect, abs=1e-9)
+
+
+def test_medians_and_bands_are_of_states() -> None:
+    found = make_model(cases.DAMPED, noise=0.05, relative_error=0.01).counterfactual(do={"b": 0.0})
+    for part in (found.factual, found.changed):
+        low, high = part.band(0.9)
+        assert np.all((low <= part.median) & (part.median <= high)) and np.all((high - low)[1:] > 0)
+    assert np.array_equal(found.band(0.9), found.changed.band(0.9))
+    assert "th: " in str(found) and " as it would have been; effect " in str(found)
 
 
 def test_another_input_and_another_law() -> None:
@@ -133,6 +144,16 @@ def test_scores_of_other_runs() -> None:
     sd = np.array(list(model.noise.values()))
     expected = -59 * np.sum(np.log(sd) + 0.5 * np.log(2 * np.pi) + 0.5)
     assert exact.log_likelihood == pytest.approx(expected, abs=4 * np.sqrt(59))
+
+
+def test_states_that_the_first_row_lacks() -> None:
+    """Where the first row has no value of a state, its start is the one that fits best, as in the report."""
+    model = make_model(cases.LOTKA_VOLTERRA, noise=0.05)
+    (run,) = model.data.runs
+    gaps = run.states.copy()
+    gaps[:6, 0] = np.nan
+    found = score_runs(model, replace(model.data, runs=(replace(run, states=gaps),)))
+    assert min(found.r2.values()) > 0.99 and np.isfinite(found.log_likelihood)
 
 
 def test_likelihood_is_that_of_a_linear_law() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,78 @@ def test_inputs_in_every_form() -> None:
 def test_bad_input(kwargs: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_model(DRIVEN).rollout(**kwargs)  # type: ignore[arg-type]
+
+
+def with_units(model: WorldModel, units: dict[str, str]) -> WorldModel:
+    smoothed = replace(model.discovered.smoothed, data=replace(model.data, units=units))
+    return WorldModel(replace(model.discovered, smoothed=smoothed), model.settings)
+
+
+def test_a_table_of_inputs_keeps_its_own_times() -> None:
+    """x' = u - k x with u = 1 from 1 on, and 3 from 2 on, each held: exact from one jump to the next."""
+    model = make_model(Case({"x": "u - k*x"}, {"k": 0.5}, [1.0], inputs={"u": (0.0, 2.0)}))
+    held = replace(model.system, hold="zero")
+    model.systems[0].fitted.__dict__["system"] = held
+    table = pd.DataFrame({"t": [0.0, 1.0, 2.0], "u": [0.0, 1.0, 3.0]})
+
+    def step(x: float, u: float, h: float) -> float:
+        return u / 0.5 + (x - u / 0.5) * np.exp(-0.5 * h)
+
+    true = step(step(step(4.0, 0.0, 1.0), 1.0, 1.0), 3.0, 1.5)
+    for times in ([0.0, 3.5], [0.0, 0.7, 3.5]):
+        # The jumps count, although no moment that is shown lies there.
+        assert model.predict({"x": 4.0}, table, times=times)[-1] == pytest.approx([true], rel=1e-5)
+    assert model.predict({"x": 4.0}, table, until=3.5)[-1] == pytest.approx([true], rel=1e-5)
+    assert model.rollout({"x": 4.0}, table, until=3.5).time[[0, -1]].tolist() == [0.0, 3.5]
+    assert model.rollout({"x": 4.0}, table).time.tolist() == [0.0, 1.0, 2.0]
+
+
+def test_units_in_headers_of_inputs_are_converted(tmp_path: Path) -> None:
+    model = with_units(make_model(DRIVEN), {"t": "min", "u": "m^3/min", "x": "m"})
+    start = {"x": 1.0, "v": 0.0}
+    plain = pd.DataFrame({"t": [0.0, 6.0, 9.0], "u": [0.5, 1.5, 0.3]})
+    other = pd.DataFrame({"t [h]": [0.0, 0.1, 0.15], "u [L/min]": [500.0, 1500.0, 300.0]})
+    path = model.predict(start, plain, until=9.0)
+    assert model.predict(start, other, until=9.0) == pytest.approx(path, rel=1e-6)
+    file = tmp_path / "U.csv"
+    other.assign(remark=1.0).to_csv(file, index=False)
+    assert model.predict(start, str(file), until=9.0) == pytest.approx(path, rel=1e-6)
+    with pytest.raises(InputError, match='"u" is in kg, which cannot be converted to m\\^3/min'):
+        model.predict(start, plain.rename(columns={"u": "u [kg]"}))
+    with pytest.raises(InputError, match='"u" is in kg, but u of the model has no unit'):
+        make_model(DRIVEN).predict(start, plain.rename(columns={"u": "u [kg]"}))
+    with pytest.raises(InputError, match="no number in row 1"):
+        model.predict(start, plain.assign(u=[0.5, np.nan, 0.3]))
+
+
+def test_recorded_inputs_serve_other_starts() -> None:
+    model = make_model(DRIVEN)
+    given = pd.DataFrame({"t": model.data.runs[0].time, "u": model.data.runs[0].actions[:, 0]})
+    start = {"x": 0.3, "v": 0.5}
+    assert np.array_equal(model.predict(start, until=7.0), model.predict(start, given, until=7.0))
+    late = model.rollout(times=[4.0, 10.0], n_samples=2)
+    whole = model.rollout(n_samples=2, until=10.0)
+    assert late.states[:, -1] == pytest.approx(whole.states[:, -1], rel=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [3, 4, 100])
+def test_the_median_lies_in_every_band(model: WorldModel, n_samples: int) -> None:
+    r = model.rollout({"x": 10.0, "y": 5.0}, until=5.0, n_samples=n_samples)
+    for level in (0.05, 0.5, 0.9):
+        low, high = r.band(level)
+        assert np.all((low <= r.median) & (r.median <= high))
+    if n_samples % 2 == 0:
+        # Draws in pairs of opposite errors: where states are exact, the median is, too.
+        assert r.median[0] == pytest.approx([10.0, 5.0], abs=1e-12)
+
+
+def test_what_is_left_of_a_few_draws_has_no_median() -> None:
+    model = make_model(Case({"x": "x**2"}, {}, [1.0], 0.9))
+    r = model.rollout({"x": (1.0, 0.3)}, until=1.5, n_samples=200)
+    left = np.mean(np.isfinite(r.states[:, :, 0]), axis=0)
+    assert 0 < left[-1] < 0.5
+    for found in (r.median, r.mean, *r.band(0.9), *r.band(0.9, "noise")):
+        assert np.array_equal(np.isfinite(found[:, 0]), left >= 0.5)
 
 
 def test_actions_without_inputs_are_refused(model: WorldModel) -> None:
