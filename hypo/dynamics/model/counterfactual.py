@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.interventions import Intervention
+from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.abduction import find_segment
 from hypo.dynamics.model.rollouts.bands import Rollout, quantiles
 from hypo.dynamics.model.rollouts.courses import read_actions
@@ -200,5 +201,5 @@ def _as_rollout(model: ModelFields, run: Run, parts: list[tuple[Members, Values,
         states,
         np.zeros_like(states),
         model.data.time,
-        dict(model.data.units),
+        find_units(model.system, model.data),
     )

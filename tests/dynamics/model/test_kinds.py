@@ -31,7 +31,7 @@ def test_steps_of_a_map() -> None:
     assert r.median == pytest.approx(simulate(case, r.time), abs=1e-9)
     skipped = model.rollout({"x": 0.5}, times=[0.0, 2.0, 5.0], n_samples=2).states[0, :, 0]
     assert skipped == pytest.approx(model.rollout({"x": 0.5}, until=5.0, n_samples=2).states[0, [0, 2, 5], 0])
-    with pytest.raises(InputError, match="the laws give the state 1 later, so there is none at t = 0.5; give times"):
+    with pytest.raises(InputError, match=r"the laws give the state 1 later, so there is none at t = 0\.5; give times"):
         model.rollout({"x": 0.5}, times=[0.0, 0.5, 1.0])
     assert model.step({"x": 0.5}).median["x"] == pytest.approx(0.8)
     assert model.suggest(n=1)[0].tells_systems == 0.0

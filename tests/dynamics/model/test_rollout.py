@@ -148,7 +148,7 @@ def test_units_in_headers_of_inputs_are_converted(tmp_path: Path) -> None:
     file = tmp_path / "U.csv"
     other.assign(remark=1.0).to_csv(file, index=False)
     assert model.predict(start, str(file), until=9.0) == pytest.approx(path, rel=1e-6)
-    with pytest.raises(InputError, match='"u" is in kg, which cannot be converted to m\\^3/min'):
+    with pytest.raises(InputError, match=r'"u" is in kg, which cannot be converted to m\^3/min'):
         model.predict(start, plain.rename(columns={"u": "u [kg]"}))
     with pytest.raises(InputError, match='"u" is in kg, but u of the model has no unit'):
         make_model(DRIVEN).predict(start, plain.rename(columns={"u": "u [kg]"}))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.bands import Rollout
 from hypo.dynamics.model.rollouts.courses import choose_moments
 from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
@@ -235,5 +236,5 @@ def _joined(
         np.concatenate([p.from_centre for p in parts])[:, course.keep],
         noise,
         model.data.time,
-        dict(model.data.units),
+        find_units(model.system, model.data),
     )
