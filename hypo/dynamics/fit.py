@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge

@@ -1,5 +1,6 @@
 """Discovery of laws of motion: searches on smoothed rates propose, trajectories decide.
 
+0. Runs are cut at walls and clips that samples show (:mod:`hypo.dynamics.contacts`).
 1. Each state is smoothed (:mod:`hypo.dynamics.smoothing.smoother`).
 2. Several searches put candidates forward for each equation (:mod:`hypo.dynamics.discovery.propose`).
 3. Candidates are fitted to the samples: alone, in combinations, and with a little more or less in them
@@ -17,6 +18,8 @@ import numpy as np
 from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
+from hypo.dynamics.contacts.cut import cut_at_contacts
+from hypo.dynamics.contacts.settle import settle
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
 from hypo.dynamics.discovery.propose import propose
@@ -97,10 +100,11 @@ class _Work:
     """One discovery, which can be asked at any moment for what it has."""
 
     def __init__(self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None) -> None:
-        self.data, self.options, self.clock = data, options, clock
+        self.cut = cut_at_contacts(data, options)
+        self.data, self.options, self.clock = self.cut.data, options, clock
         self.judge: Judge | None = None
-        self.smoothed = smooth_all(data)
-        self._take(make_kind(data, self.smoothed, options, knowledge))
+        self.smoothed = smooth_all(self.data)
+        self._take(make_kind(self.data, self.smoothed, options, knowledge))
 
     def _take(self, kind: Kind) -> None:
         """Search for laws of this kind from now on."""
@@ -224,4 +228,6 @@ class _Work:
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
         rules = () if background is None else background.verdicts(systems[0].fitted.system)
-        return Discovered(systems, self.smoothed, self.rows, make_remarks(systems, self.columns), seconds, tuple(rules))
+        events, more = settle(systems[0].fitted, self.data, self.cut.suspects)
+        remarks = (*(e.remark() for e in events), *more, *make_remarks(systems, self.columns))
+        return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), events)

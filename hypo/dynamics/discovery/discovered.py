@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.knowledge.claims.claim import Verdict
 
@@ -29,6 +30,7 @@ class Discovered:
         remarks: sentences for the user: undersampled states, what the data cannot tell apart, a conserved sum.
         seconds: time taken.
         rules: each rule of what is known in words, with how the likeliest system fares under it.
+        events: walls and bounds that were found; runs are then the pieces between them.
     """
 
     systems: tuple[WeightedSystem, ...]
@@ -37,6 +39,7 @@ class Discovered:
     remarks: tuple[str, ...] = ()
     seconds: float = 0.0
     rules: tuple[tuple[str, Verdict], ...] = ()
+    events: tuple[FoundEvent, ...] = ()
 
     @property
     def best(self) -> Calibrated:

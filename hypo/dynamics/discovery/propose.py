@@ -3,6 +3,7 @@
 1. Whole searches on thinned rows (:mod:`~hypo.dynamics.discovery.proposals.searched`).
 2. Sums of rate-law terms in linear views (:mod:`~hypo.dynamics.discovery.proposals.sparse`): thinned rows, averages over bumps,
    and the samples themselves as integrals of the law.
+3. Quotients of such sums, by implicit rates (:mod:`~hypo.dynamics.discovery.proposals.implicit`).
 
 All constants are fitted in one view, so that candidates compare, and the list is ordered by misfit + code length under the
 prior for rate laws. The best few with each number of constants are kept whatever their score: errors in x bias rates, and the
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.implicit import rational_laws
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import search_rates
@@ -90,6 +92,8 @@ def propose(
         # Sums first: they find most, and their work is small.
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
+        rational = rational_laws(terms, names, of_terms, equation.views[0], clock)
+        ranked += rank(permitted.laws(rational), equation, costs)
         ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
         ranked += rank(permitted.laws(permitted.filled(X)), equation, costs)
         ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)

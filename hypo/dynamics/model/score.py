@@ -11,6 +11,7 @@ from scipy.linalg import cho_factor, cho_solve
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
+from hypo.dynamics.model.rollouts.rollout import as_events
 from hypo.dynamics.model.rollouts.sampling import noise_of
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError
@@ -53,13 +54,14 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
             f"{data.source} has the states {', '.join(data.states)} and the inputs {', '.join(data.actions) or 'none'}; "
             f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
         )
+    events = as_events(None, model)
     logs, n = 0.0, 0
     for run in data.runs:
         each = [np.log(w.weight) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
     given = [guess_start(model.best, model.data, run) for run in data.runs]
-    fitted = [find_segment(model.best, model.data, run, None).start for run in data.runs]
+    fitted = [find_segment(model.best, model.data, run, None, events).start for run in data.runs]
     r2, r2_fitted = (_r2(model, data, starts) for starts in (given, fitted))
     return Score(dict(zip(measured, r2, strict=True)), dict(zip(measured, r2_fitted, strict=True)), logs, n)
 
@@ -70,7 +72,7 @@ def _r2(model: ModelFields, data: Trajectories, starts: list[Values]) -> list[fl
     y = np.vstack([run.states for run in data.runs])
     mean = np.nanmean(y, axis=0)
     for run, start in zip(data.runs, starts, strict=True):
-        path = slopes_along(model.best, model.data, run, start).states[:, :m, 0]
+        path = slopes_along(model.best, model.data, run, start, as_events(None, model)).states[:, :m, 0]
         known = np.isfinite(run.states)
         left += np.sum(np.where(known, (path - run.states) ** 2, 0.0), axis=0)
         all_of_it += np.sum(np.where(known, (run.states - mean) ** 2, 0.0), axis=0)
@@ -84,10 +86,10 @@ def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
 
     The start s₀ is that of the first sample, with its errors S₀; the path is expanded about the start ŝ that fits best.
     """
-    m = fitted.system.n_measured
+    m, events = fitted.system.n_measured, as_events(None, model)
     first = guess_start(fitted, model.data, run)
-    best = find_segment(fitted, model.data, run, None).start
-    path = slopes_along(fitted, model.data, run, best)
+    best = find_segment(fitted, model.data, run, None, events).start
+    path = slopes_along(fitted, model.data, run, best, events)
     if not np.all(np.isfinite(path.states)):
         return -np.inf
     known = np.isfinite(run.states)

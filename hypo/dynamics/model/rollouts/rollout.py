@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.bands import Rollout
 from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
@@ -39,7 +40,7 @@ class Course:
 
 def roll_out(
     model: ModelFields, start: Start | None, actions: Any, *, until: float | None = None, times: ArrayLike | None = None,
-    n_samples: int = 100, seed: int = 0, events: Sequence[Any] = (),
+    n_samples: int = 100, seed: int = 0, events: Sequence[Any] | None = None,
 ) -> Rollout:  # fmt: skip
     """Trajectories from a start, or from the start of the first recorded run where it is None.
 
@@ -48,7 +49,7 @@ def roll_out(
     """
     check_count(n_samples)
     starts = None if start is None else [read_start(model, start)]
-    course = plan(model, actions, until, times, model.data.runs[0] if start is None else None, events)
+    course = plan(model, actions, until, times, joined(model.data, 0) if start is None else None, events)
     return roll(model, starts, course, n_samples, seed)[0]
 
 
@@ -68,9 +69,9 @@ def plan(
     until: float | None,
     times: ArrayLike | None,
     run: Run | None,
-    events: Sequence[Any] = (),
+    events: Sequence[Any] | None = None,
 ) -> Course:
-    """Moments, inputs and events of a rollout, checked."""
+    """Moments, inputs and events of a rollout, checked; None: those that were found in the data."""
     time = choose_times(model, until, times, run, count_rows(actions))
     if run is not None and time[0] < run.time[0]:
         raise InputError(f"times begin at {time[0]:g}, before the recorded run does at {run.time[0]:g}; give a start")
@@ -78,8 +79,10 @@ def plan(
     return Course(time, given, as_events(events, model))
 
 
-def as_events(events: Sequence[Any], model: ModelFields) -> tuple[Any, ...]:
-    """Events, read from texts where they are such."""
+def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ...]:
+    """Events, read from texts where they are such; None: those that were found in the data."""
+    if events is None:
+        events = [e.text for e in model.events]
     if not events:
         return ()
     from hypo.dynamics.integration.events import Event
