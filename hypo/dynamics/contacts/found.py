@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# What a constant of an event is called: where the wall or bound is, and the share of the speed that it sends back.
-PLACE, SHARE = "place", "share"
+# The constant of an event that says where its wall or bound is.
+PLACE = "place"
+# The one that says what share of the speed a wall sends back.
+SHARE = "share"
+# Digits of numbers in texts of events: errors of constants are larger.
 _DIGITS = 6
 
 

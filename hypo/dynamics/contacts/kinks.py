@@ -171,8 +171,8 @@ def _kinks(t: Values, y: Values, run: int, reach: float) -> list[Kink]:
 
 
 def _usual(t: Values, y: Values, w: int) -> float:
-    """Standard deviation that parabolas through ``w`` samples leave, by the lower quartile over the run: wide windows often hold
-    an impact."""
+    """Standard deviation that parabolas through ``w`` samples leave, by the lower quartile over the run: wide windows often
+    hold an impact."""
     begins = np.unique(np.linspace(0, len(y) - w, LOOKED_AT).astype(np.int64))
     each = [_parabola(t[i : i + w], y[i : i + w], t[i])[1] for i in begins]
     return float(np.sqrt(np.quantile(each, QUARTILE) / chi2.ppf(QUARTILE, w - 3)))

@@ -56,7 +56,7 @@ def _pieces(run: Run, cuts: set[int], left_out: set[int]) -> list[NDArray[np.int
 
 
 def whole_name(name: str) -> str:
-    """What a run was called before it was cut."""
+    """The name of a run before it was cut."""
     return _PART.sub("", name)
 
 
