@@ -18,6 +18,7 @@ import numpy as np
 from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
+from hypo.dynamics.calibration.forcing import estimate_forcing
 from hypo.dynamics.contacts.cut import cut_at_contacts
 from hypo.dynamics.contacts.settle import settle
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
@@ -229,5 +230,6 @@ class _Work:
         background = self.kind.background
         rules = () if background is None else background.verdicts(systems[0].fitted.system)
         events, more = settle(systems[0].fitted, self.data, self.cut.suspects)
-        remarks = (*(e.remark() for e in events), *more, *make_remarks(systems, self.columns))
-        return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), events)
+        forcing = None if has_come() else estimate_forcing(systems[0].fitted, self.data, self.smoothed)
+        remarks = (*(e.remark() for e in events), *more, *make_remarks(systems, self.columns, forcing))
+        return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), events, forcing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.knowledge.claims.claim import Verdict
@@ -31,6 +32,7 @@ class Discovered:
         seconds: time taken.
         rules: each rule of what is known in words, with how the likeliest system fares under it.
         events: walls and bounds that were found; runs are then the pieces between them.
+        forcing: random forces on the states under the likeliest system; None: not asked for, or not to be told.
     """
 
     systems: tuple[WeightedSystem, ...]
@@ -40,6 +42,7 @@ class Discovered:
     seconds: float = 0.0
     rules: tuple[tuple[str, Verdict], ...] = ()
     events: tuple[FoundEvent, ...] = ()
+    forcing: Forcing | None = None
 
     @property
     def best(self) -> Calibrated:

@@ -94,6 +94,16 @@ class ModelFields:
         return self.discovered.events
 
     @property
+    def process_noise(self) -> dict[str, tuple[float, float]]:
+        """By state the level of random forces on it, per root of time (in discrete time per step), and its standard error; 0
+        where errors of measurement explain the data, empty where that cannot be told."""
+        forcing = self.discovered.forcing
+        if forcing is None:
+            return {}
+        pairs = zip(self.states, forcing.level, forcing.error, strict=True)
+        return {name: (float(q), float(error)) for name, q, error in pairs}
+
+    @property
     def effective_rows(self) -> tuple[int, ...]:
         """By equation the number of independent rows of its rate."""
         return self.discovered.effective_rows

@@ -49,6 +49,7 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
             if k == 0 or s.weight >= LEAST_WEIGHT
         ],
         "noise": model.noise,
+        "process_noise": {name: {"value": q, "std": error} for name, (q, error) in model.process_noise.items()},
         "effective_rows": dict(zip(states, model.effective_rows, strict=False)),
         "r2": {"fitted_start": fitted.as_dict(), "given_start": given.as_dict()},
         "events": [

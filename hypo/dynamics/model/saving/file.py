@@ -44,6 +44,7 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
         "effective_rows": [int(n) for n in model.effective_rows],
         "remarks": list(model.remarks),
         "events": [records.write_event(e) for e in model.events],
+        "forcing": records.write_forcing(model.discovered.forcing),
         "seconds": float(model.discovered.seconds),
         "settings": jsonable(model.settings),
         "manifest": {
@@ -116,8 +117,9 @@ def _read_fields(content: Mapping[str, Any], table: Path) -> tuple[Discovered, M
     if not all(type(n) is int for n in rows):
         raise Damaged('a member of the entry "effective_rows" is not a whole number')
     remarks, seconds = entries.read_texts(content, "remarks"), entries.read_number(content, "seconds")
+    forcing = records.read_forcing(content.get("forcing"), systems[0].fitted.system)
     events = tuple(records.read_event(e) for e in entries.read_tables(content, "events"))
-    found = Discovered(systems, Smoothed(data, ()), tuple(rows), remarks, seconds, events=events)
+    found = Discovered(systems, Smoothed(data, ()), tuple(rows), remarks, seconds, events=events, forcing=forcing)
     return found, entries.read_table(content, "settings")
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.calibration.noise import Noise
 from hypo.dynamics.contacts.found import PLACE, SHARE, FoundEvent
 from hypo.dynamics.discovery.discovered import WeightedSystem
@@ -232,6 +233,24 @@ def read_event(row: Mapping[str, Any]) -> FoundEvent:
         {name: (float(pair[0]), float(pair[1])) for name, pair in pairs.items()},
         entries.read_whole_number(row, "count"),
     )
+
+
+def write_forcing(forcing: Forcing | None) -> dict[str, Any] | None:
+    """The entry of random forces."""
+    if forcing is None:
+        return None
+    return {key: write_array(getattr(forcing, key)) for key in ("level", "error", "factor")}
+
+
+def read_forcing(row: Any, system: System) -> Forcing | None:
+    """The forces of :func:`write_forcing` on the states of a system; raises Damaged where the entry is something else."""
+    if row is None:
+        return None
+    if not isinstance(row, Mapping):
+        raise Damaged('the entry "forcing" is no table')
+    d, m = len(system.states), system.n_measured
+    shapes = {"level": d, "error": d, "factor": m}
+    return Forcing(**{key: read_array(row, key, (n,)) for key, n in shapes.items()})
 
 
 # --- data -----------------------------------------------------------------------------------------------------------
