@@ -9,7 +9,8 @@ joint normal distribution. Of n impacts the place and the share are
 and their errors are those over the draws, times √(χ²/(n - 1)) where impacts differ by more than that.
 
 A stretch of equal extreme samples is a state that is held, or an instrument that reads no further. Both are followed on from
-the piece before to the end of the one after: the one that comes nearer to the samples there is it.
+the piece before to the end of the one after: the one that comes nearer to the samples there is it. A wall, too, must come
+nearer than the law alone, which may hold a repulsion that turns the state back by itself.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ def _wall(fitted: Calibrated, data: Trajectories, s: Suspect) -> FoundEvent | No
         PLACE: (float(place[0]), float(np.std(place)) * _inflation(w, y[:, 0] - place[0])),
         SHARE: (float(share[0]), float(np.std(share)) * _inflation(u, rest)),
     }
-    return FoundEvent(data.states[s.state], s.is_above, s.speed, constants, len(s.contacts))
+    found = FoundEvent(data.states[s.state], s.is_above, s.speed, constants, len(s.contacts))
+    return found if _helps(found, fitted, data, s.contacts) else None
 
 
 def _inflation(weights: Values, residuals: Values) -> float:
@@ -190,9 +192,16 @@ def _bound(fitted: Calibrated, data: Trajectories, s: Suspect) -> FoundEvent | N
     """The event of a state that is held; None where the samples say that it goes on unseen."""
     name = data.states[s.state]
     found = FoundEvent(name, s.is_above, None, {PLACE: (s.place, 0.0)}, len(s.contacts))
-    held = [Event.parse(found.text, fitted.system.columns)]
-    squares = np.array([[_squares(fitted, data, c, events) for events in (held, [])] for c in s.contacts])
-    return found if np.sum(squares[:, 0]) < np.sum(squares[:, 1]) else None
+    return found if _helps(found, fitted, data, s.contacts) else None
+
+
+def _helps(found: FoundEvent, fitted: Calibrated, data: Trajectories, contacts: Sequence[Contact]) -> bool:
+    """True where the samples after contacts are nearer to the law with the event than to the law alone."""
+    event = [Event.parse(found.text, fitted.system.columns)]
+    squares = np.array([[_squares(fitted, data, c, events) for events in (event, [])] for c in contacts])
+    # A path that ends on the way explains nothing, however the others do.
+    better = np.where(np.isfinite(squares), squares, np.finfo(float).max / len(squares))
+    return bool(np.sum(better[:, 0]) < np.sum(better[:, 1]))
 
 
 def _squares(fitted: Calibrated, data: Trajectories, contact: Contact, events: Sequence[Event]) -> float:
