@@ -1,4 +1,4 @@
-"""Walls and bounds with their constants, given the law: a ball, a state that is held, and an instrument that reads no further."""
+"""Walls and bounds with their constants, given the law: a ball, a state that is held, an instrument that reads no further."""
 
 from dataclasses import replace
 
@@ -95,3 +95,15 @@ def test_rollouts_and_what_ifs_of_a_model_have_its_events(tmp_path):
     assert again.events == events
     assert np.array_equal(again.rollout(n_samples=30).states, found.states)
     assert replace(events[0], count=1).remark().count("1 time,") == 1
+
+
+def test_a_repulsion_that_the_law_has_is_no_wall():
+    """1/x³ turns a particle within one step of the clock: seen as a wall, but the law turns it as well."""
+    system = make_system({"x": "v", "v": "b/x**3 - a*x"}, {"a": 2.0, "b": 1.0})
+    time = np.linspace(0, 15, 150)
+    x = follow(system, [1.0, 3.0], None, time).states[:, :, 0]
+    data = as_data(time, x * (1 + 0.003 * np.random.default_rng(0).standard_normal(x.shape)), ("x", "v"))
+    assert cut_at_contacts(data, RATES).suspects
+    (events, _), fitted, _ = settled(system, data)
+    assert fitted.system.parameters == pytest.approx([1.0, 2.0], rel=0.1)
+    assert not events
