@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.segments import guess_paths
 from hypo.dynamics.integration.follow import Accuracy, follow_with_sensitivities
@@ -34,9 +35,9 @@ Values = NDArray[np.float64]
 CLEAR = 8.0
 # Samples from which forcing is asked for, and the most rows that are filtered: the first ones.
 LEAST_SAMPLES = 20
-MOST_ROWS = 2000
+MOST_ROWS = 600
 # States up to which levels are sought: quotients of differences grow with their square.
-MOST_STATES = 6
+MOST_STATES = 5
 # Paths about which the law is linear, in turn.
 PATHS = 2
 # Newton's steps, their largest change of a logarithm, and the gain in nats that ends them.
@@ -98,9 +99,11 @@ class _Linear:
     start: Values
 
 
-def estimate_forcing(fitted: Calibrated, data: Trajectories, smoothed: Smoothed) -> Forcing | None:
-    """Levels of random forces on the states of a fitted system; None where samples are too few, or the law looks back or is
-    not followed from row to row."""
+def estimate_forcing(
+    fitted: Calibrated, data: Trajectories, smoothed: Smoothed, deadline: Expiring | None = None
+) -> Forcing | None:
+    """Levels of random forces on the states of a fitted system; None where samples are too few, the law looks back or is not
+    followed from row to row, or the ``deadline`` comes first."""
     system, m = fitted.system, fitted.system.n_measured
     samples = np.vstack([r.states for r in data.runs])
     d = len(system.states)
@@ -117,8 +120,9 @@ def estimate_forcing(fitted: Calibrated, data: Trajectories, smoothed: Smoothed)
             linear = _linearise(fitted, data, path)
             if linear is None:
                 break
-            best = _Search(linear, forced(system))
-            best.run()
+            best = _Search(linear, forced(system), deadline)
+            if not best.run():
+                return None
             path = best.path()
             if not np.isfinite(path).all():
                 break
@@ -175,8 +179,8 @@ def _linearise(fitted: Calibrated, data: Trajectories, path: Values) -> _Linear 
 class _Search:
     """The likeliest levels and noise of a linear system: logarithms of levels in ``unit`` first, then of factors."""
 
-    def __init__(self, linear: _Linear, own: tuple[int, ...]) -> None:
-        self.linear, self.own, self.m = linear, own, linear.y.shape[1]
+    def __init__(self, linear: _Linear, own: tuple[int, ...], deadline: Expiring | None) -> None:
+        self.linear, self.own, self.m, self.deadline = linear, own, linear.y.shape[1], deadline
         self.unit = self._units()
         self.active = np.ones(len(own), bool)
         self.p = np.zeros(len(own) + self.m)
@@ -190,8 +194,12 @@ class _Search:
         share = np.max(np.median(own, axis=0) / noise, axis=1)
         return np.asarray(1.0 / np.sqrt(np.maximum(share, 1e-300)))
 
-    def run(self) -> None:
-        """Find the maximum, then leave out levels that gain too little, the least first."""
+    @property
+    def _is_late(self) -> bool:
+        return self.deadline is not None and self.deadline.expired
+
+    def run(self) -> bool:
+        """Find the maximum, then leave out levels that gain too little, the least first; False where time was up before."""
         k = len(self.own)
         grid = np.array([[np.log(q)] * k + [np.log(r)] * self.m for q in LEVELS for r in FACTORS])
         values = self._values(grid)
@@ -200,13 +208,16 @@ class _Search:
         while self.active.any():
             trials = []
             for j in np.flatnonzero(self.active):
+                if self._is_late:
+                    return False
                 other = _copy(self, int(j))
                 other._climb()
                 trials.append(other)
             least = max(trials, key=lambda t: t.value)
             if self.value - least.value >= CLEAR:
-                return
+                return True
             self.p, self.value, self.active = least.p, least.value, least.active
+        return True
 
     def _values(self, points: Values) -> Values:
         out = np.array(_filter(self.linear, *self._levels(points))[0])
@@ -222,6 +233,8 @@ class _Search:
     def _climb(self) -> None:
         self.value = float(self._values(self.p[None])[0])
         for _ in range(STEPS):
+            if self._is_late:
+                return
             slope, bend = self._quadratic()
             values, vectors = np.linalg.eigh(-bend)
             step = vectors @ ((vectors.T @ slope) / np.maximum(np.abs(values), 0.1))
@@ -283,7 +296,9 @@ class _Search:
 
 def _copy(search: _Search, without: int) -> _Search:
     out = object.__new__(_Search)
-    out.linear, out.own, out.m, out.unit = search.linear, search.own, search.m, search.unit
+    out.linear, out.own, out.m, out.unit, out.deadline = (
+        search.linear, search.own, search.m, search.unit, search.deadline,
+    )  # fmt: skip
     out.active = search.active.copy()
     out.active[without] = False
     out.p, out.value = search.p.copy(), -np.inf

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 Values = NDArray[np.float64]
 
@@ -175,7 +175,8 @@ def _usual(t: Values, y: Values, w: int) -> float:
     hold an impact."""
     begins = np.unique(np.linspace(0, len(y) - w, LOOKED_AT).astype(np.int64))
     each = [_parabola(t[i : i + w], y[i : i + w], t[i])[1] for i in begins]
-    return float(np.sqrt(np.quantile(each, QUARTILE) / chi2.ppf(QUARTILE, w - 3)))
+    expected = 2.0 * float(gammaincinv(0.5 * (w - 3), QUARTILE))  # of χ² with w - 3 degrees of freedom
+    return float(np.sqrt(np.quantile(each, QUARTILE) / expected))
 
 
 def _parabola(t: Values, y: Values, origin: float) -> tuple[Values, float, Values]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+import hypo
 from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
+from hypo.failures import DEBUG, Failure
 
 # Weight from which on a rival is named, and how many are.
 RIVAL = 0.05
@@ -42,6 +44,14 @@ def _forced(system: System, columns: Columns, forcing: Forcing | None) -> Iterat
                 f"{name} is pushed about by more than errors of measurement: by random forces of {q:.3g} ± {error:.2g}{per}, "
                 "or by what the law lacks; rollouts have a band of them, and errors of constants do not count them"
             )
+
+
+def describe_failures(failures: Sequence[Failure]) -> Iterator[str]:
+    """Sentences on parts that were left out because of an unexpected error."""
+    for f in failures:
+        yield f"an unexpected error ended {f.part} ({f.error}, in {f.where}); all else went on without it"
+    if failures:
+        yield f"that is a bug in hypo {hypo.__version__}: please report it, with what {DEBUG}=1 shows"
 
 
 def _undersampled(columns: Columns) -> Iterator[str]:
