@@ -53,7 +53,7 @@ LEAST_ALONE = 10
 # Share of the time then left in which combinations are tried: their neighbours need some, too.
 COMBINING = 0.4
 # Systems fitted at most, and those among them that combinations may have.
-MOST_FITS = 200
+MOST_FITS = 500
 COMBINATIONS = 120
 # Best systems of which laws that follow from others are tried.
 FOLLOWED = 10
@@ -143,6 +143,7 @@ class _Work:
         self.judge = judge = Judge(self._fit, scorer, self.clock, COMBINATIONS)
         measured = [k - self.kind.first for k in self.sought]
         candidates = [self._candidates(k) for k in measured]
+        lists: dict[int, list[Ranked]] = {}
         if not self.sought:
             judge.judge(self.pattern)
         elif len(self.sought) == 1:
@@ -150,9 +151,10 @@ class _Work:
             for e in candidates[0]:
                 judge.judge(self.pattern.with_equation(k, e))
         else:
-            lists = [self._alone(k, each, rows) for k, each in zip(measured, candidates, strict=True)]
+            for n, k, each in zip(self.sought, measured, candidates, strict=True):
+                lists[n] = self._alone(k, each, rows)
             judge.clock = Clock(now() + COMBINING * self.clock.left)
-            combine(judge, self.pattern, self.sought, lists)
+            combine(judge, self.pattern, self.sought, [shortlist(each, len(lists)) for each in lists.values()])
         judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
             for j in judge.ranked()[:FOLLOWED]:
@@ -161,7 +163,7 @@ class _Work:
         templates = background.motion.templates if background is not None else {}
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         try:
-            refine(judge, free, self.data, self.columns)
+            refine(judge, free, self.data, self.columns, {k: each for k, each in lists.items() if k in free})
         except FAILURES:
             return  # what was judged by then stands
 
@@ -189,18 +191,16 @@ class _Work:
 
     def _alone(self, k: int, candidates: list[Expression], rows: float) -> list[Ranked]:
         """Candidates for the equation of measured state k, ranked by their own trial."""
-        d = len(self.sought)
         if len(candidates) == 1:
             return [Ranked(candidates[0], 0.0)]
         trial = Alone(self.pattern, self.columns, k)
-        clock = Clock(min(now() + ALONE * self.options.time_limit / d, self.clock.deadline))
+        clock = Clock(min(now() + ALONE * self.options.time_limit / len(self.sought), self.clock.deadline))
 
         def fit(system: System, beat: float) -> Calibrated | None:
             return fit_system(system, trial.data, trial.smoothed, deadline=clock, beat=beat)
 
         judge = Judge(fit, Scorer(trial.columns, (len(trial.own) - 1,), rows), clock, len(candidates))
-        ranked = rank_alone(judge, trial, candidates)
-        return shortlist(ranked, d) or [Ranked(e, 0.0) for e in candidates[:1]]
+        return rank_alone(judge, trial, candidates) or [Ranked(e, 0.0) for e in candidates[:1]]
 
     def _finish(self) -> None:
         """The best systems, fitted to the end."""

@@ -34,7 +34,7 @@ Values = NDArray[np.float64]
 BEST = 5
 OF_EACH = 1
 # Terms of the longest sum, and sums of each number of terms that are looked at.
-LONGEST = 5
+LONGEST = 8
 LOOKED_AT = 12
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from hypo.dynamics.discovery.sums import ONE, Factor, Number, Sum, SumTerm, as_sum, make_sum
 from hypo.expression.expr import Expression
@@ -16,11 +17,15 @@ ABOUT = 0.3
 
 
 def smaller(e: Expression) -> Iterator[Expression]:
-    """Formulas with one thing less than ``e``, which begin with its constants."""
-    seen = {as_sum(e).form}
-    for s in _smaller(as_sum(e)):
-        if s.form not in seen and s.terms:
-            seen.add(s.form)
+    """Formulas with one thing less than ``e``, which begin with its constants.
+
+    Where brackets have fewer numbers than what they multiply out to, they are kept, too.
+    """
+    out, kept = as_sum(e), as_sum(e, distribute=False)
+    seen = {(out.form, out.n_free), (kept.form, kept.n_free)}
+    for s in chain(_smaller(out), _smaller(kept) if kept.n_free < out.n_free else ()):
+        if (s.form, s.n_free) not in seen and s.terms:
+            seen.add((s.form, s.n_free))
             yield s.expression()
 
 

@@ -1,19 +1,22 @@
-"""Neighbours of the best systems: an equation sought anew, a term less, a simple number, constants that two equations share."""
+"""Neighbours of the best systems: an equation sought anew, a term more or less, simple numbers, constants that two equations
+share, another candidate for an equation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.edits import snapped_numbers
+from hypo.dynamics.calibration.edits import snapped_numbers, snapped_to_one
+from hypo.dynamics.calibration.tangent import rank_extra_terms
 from hypo.dynamics.discovery.prior import code_length
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.anew import seek_anew
+from hypo.dynamics.discovery.trials.combine import Ranked
 from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
 from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
@@ -23,8 +26,14 @@ from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
 
 # Systems whose neighbours are tried at a time, and how often.
-REFINED = 3
-ROUNDS = 4
+REFINED = 4
+ROUNDS = 6
+# Systems among these whose equations are sought anew.
+RENEWED = 2
+# Systems whose numbers are tried as 1 and -1: with fitted ones they may seem far behind.
+ROUNDED = 16
+# Further terms tried in each equation.
+MORE = 4
 # Nats behind the best beyond which a system has no neighbours tried.
 NEAR = 20.0
 # Systems whose terms join the library: what flows out of one state may flow into another.
@@ -35,20 +44,38 @@ EXTRA = 4
 SNAPPED = 4.0
 
 
-def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns) -> None:
-    """Fit neighbours of the best systems as long as new systems come to stand among these."""
+def refine(
+    judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns, lists: Mapping[int, Sequence[Ranked]]
+) -> None:
+    """Fit neighbours of the best systems as long as new systems come to stand among these.
+
+    Args:
+        judge: of systems.
+        sought: numbers of the equations that are sought.
+        data: runs.
+        columns: of laws.
+        lists: by equation all candidates, ranked by their own trials.
+    """
     done: set[int] = set()
+    rounded: set[int] = set()
     terms = make_terms(columns.names, columns_along(columns))
     known = {as_sum(e).form for e in terms.expressions}
     for _ in range(ROUNDS):
+        for judged in judge.ranked()[:ROUNDED]:
+            if id(judged) not in rounded and judged.score <= judge.best + NEAR:
+                rounded.add(id(judged))
+                edit = snapped_to_one(judged.fitted, SNAPPED)
+                if edit is not None:
+                    judge.judge(edit.system if edit.system.shared else signed(edit.system))
         best = [j for j in judge.ranked()[:REFINED] if id(j) not in done and j.score <= judge.best + NEAR]
         if not best or judge.is_over:
             return
         for n, judged in enumerate(best):
             done.add(id(judged))
             library = _with_terms_of(judge.ranked()[:LENDING], sought, terms, known)
-            anew = _anew(judge, judged, sought, data, library) if n == 0 else iter(())
-            for other in chain(anew, _less(judged, sought)):
+            anew = _anew(judge, judged, sought, data, library) if n < RENEWED else iter(())
+            more = chain(_more(judged, sought, data, library), _exchanged(judged, lists)) if n == 0 else iter(())
+            for other in chain(anew, _less(judged, sought), more):
                 if judge.is_over:
                     return
                 judge.judge(other)
@@ -75,6 +102,39 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
             together[k] = written(found[0].expression)
     if len(sought) > 1:
         yield plain.with_equations(tuple(together))
+
+
+def _more(judged: Judged, sought: Sequence[int], data: Trajectories, terms: Terms) -> Iterator[System]:
+    """Systems with one term more in one equation: those that promise to help most for their length."""
+    fitted = judged.fitted
+    if fitted.system.delays:
+        return
+    plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
+    costs = _costs(terms, len(plain.columns))
+    try:
+        found = [e for e in rank_extra_terms(fitted, data, terms.expressions, sought) if len(e.terms) == 1]
+    except FAILURES:
+        return
+    for k in sought:
+        own = sorted((e for e in found if e.equation == k), key=lambda e: costs[e.terms[0]] - e.gain)
+        tried: set[str] = set()
+        for e in own:
+            form = terms.forms[e.terms[0]]
+            if form not in tried and len(tried) < MORE and e.gain > costs[e.terms[0]] - SNAPPED:
+                tried.add(form)
+                number = Expression.constant(e.coefficients[0], free=True)
+                yield plain.with_equation(k, written(plain.equations[k] + number * terms.expressions[e.terms[0]]))
+
+
+def _exchanged(judged: Judged, lists: Mapping[int, Sequence[Ranked]]) -> Iterator[System]:
+    """Systems with another candidate for one equation, the likeliest first. Their own trials lean on smoothed paths, which
+    hide that a candidate is right; beside the other equations it is seen."""
+    system = judged.fitted.system
+    plain = system if system.shared is None else signed(system)
+    ranked = [(r.score - each[0].score, k, r) for k, each in lists.items() for r in each]
+    for behind, k, r in sorted(ranked, key=lambda each: each[:2]):
+        if behind <= NEAR:
+            yield plain.with_equation(k, r.expression)
 
 
 def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
