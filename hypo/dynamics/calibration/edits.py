@@ -5,7 +5,7 @@ Each edit comes with the loss that the covariance of the parameters predicts, so
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,8 +20,6 @@ Values = NDArray[np.float64]
 
 # Numbers that textbooks write: what a fitted one may be meant to be, with either sign.
 SIMPLE = (1.0, 2.0, 0.5, 3.0, 4.0, 1 / 3, 0.25, 1.5, 2 / 3, 0.75, 5.0, 10.0, 0.1, 0.2)
-# Share of its size that a number moves at most to become a simple one.
-HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -83,36 +81,38 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
         row = np.eye(len(theta))[k]
         wanted = {float(np.copysign(s, value)) for s in SIMPLE} | ({float(np.round(value))} - {0.0})
         for number in sorted(wanted, key=lambda s: abs(s - value)):
-            if abs(number - value) > HALF * abs(value):
+            if abs(number - value) > 0.5 * abs(value):
                 continue
             fixed = _with_tags(system, {k: number})
             yield Edit(_untagged(system, fixed), _quadratic(calibrated, row, number))
 
 
-def snapped_to_one(calibrated: Calibrated, furthest: float) -> Edit | None:
-    """The system with all parameters fixed at 1 or -1 that can be so together, the best known by what they lose first; None
-    where none can for ``furthest`` nats in all.
+def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[float] = (1.0, -1.0)) -> Edit | None:
+    """The system with as many parameters as can be at one of ``numbers``, each losing ``furthest`` nats at most; None for none.
 
-    With θ_k fixed at v the others move by -C_jk (θ_k - v)/C_kk, and their covariance loses C_jk C_kl/C_kk.
+    The one that loses least is fixed first. With θ_k fixed at v the others move by -C_jk (θ_k - v)/C_kk, and their covariance
+    loses C_jk C_kl/C_kk.
     """
     theta, C = calibrated.system.parameters.copy(), calibrated.covariance.copy()
     fixed: dict[int, float] = {}
-    loss = 0.0
-    while True:
+    total = 0.0
+    while len(fixed) < len(theta):
+        away = theta[:, None] - np.array(numbers)
+        nearest = np.argmin(np.abs(away), axis=1)
+        away = away[np.arange(len(theta)), nearest]
         variance = np.diag(C)
-        fits = (variance > 0) & (np.abs(np.abs(theta) - 1.0) < HALF)
-        away = theta - np.sign(theta)
-        losses = np.where(fits, 0.5 * away**2 / np.where(fits, variance, 1.0), np.inf)
-        losses[list(fixed)] = np.inf
-        k = int(np.argmin(losses)) if len(losses) else 0
-        if not len(losses) or loss + losses[k] > furthest:
+        known = variance > 0
+        loss = np.where(known, 0.5 * away**2 / np.where(known, variance, 1.0), np.inf)
+        loss[list(fixed)] = np.inf
+        k = int(np.argmin(loss))
+        if not loss[k] <= furthest:
             break
-        loss += float(losses[k])
-        fixed[k] = float(np.sign(theta[k]))
+        total += float(loss[k])
+        fixed[k] = float(numbers[nearest[k]])
         theta, C = theta - C[:, k] * away[k] / C[k, k], C - np.outer(C[:, k], C[k]) / C[k, k]
     if not fixed:
         return None
-    return Edit(_untagged(calibrated.system, _with_tags(calibrated.system, fixed)), loss)
+    return Edit(_untagged(calibrated.system, _with_tags(calibrated.system, fixed)), total)
 
 
 def shared_parameters(calibrated: Calibrated) -> Iterator[Edit]:

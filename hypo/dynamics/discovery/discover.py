@@ -23,7 +23,7 @@ from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.quick import quick_law
 from hypo.dynamics.discovery.remarks import make_remarks
 from hypo.dynamics.discovery.score import Scorer
-from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.sums import form_and_count
 from hypo.dynamics.discovery.trials.alone import Alone, columns_along
 from hypo.dynamics.discovery.trials.combine import Ranked, combine, rank_alone, shortlist
 from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, merged
@@ -179,10 +179,10 @@ class _Work:
         if has_come() or self.clock.expired:
             return [self._linear(k)]
         found = propose(self.data, self.smoothed, k, options, seconds, options.seed + k, self.pattern.delays, known)
-        distinct: dict[str, Expression] = {}
+        distinct: dict[tuple[str, int], Expression] = {}
         for c in found:
             e = written(c.expression)
-            distinct.setdefault(as_sum(e).form, e)
+            distinct.setdefault(form_and_count(e), e)
         return [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [self._linear(k)]
 
     def _linear(self, k: int) -> Expression:

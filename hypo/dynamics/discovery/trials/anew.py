@@ -11,6 +11,7 @@ whose errors are those of measurement. Starts, and constants of the other equati
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior import system_code_length
 from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.discovery.proposals.sparse import UNIONS
 from hypo.dynamics.discovery.proposals.subsets import best_subsets
@@ -35,7 +36,7 @@ BEST = 5
 OF_EACH = 1
 # Terms of the longest sum, and sums of each number of terms that are looked at.
 LONGEST = 8
-LOOKED_AT = 12
+LOOKED_AT = 6
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,13 @@ class Anew:
 
 
 def seek_anew(
-    fitted: Calibrated, equation: int, terms: Terms, costs: Values, data: Trajectories, clock: Clock
+    fitted: Calibrated,
+    equation: int,
+    terms: Terms,
+    costs: Values,
+    data: Trajectories,
+    clock: Clock,
+    others: Sequence[Expression] = (),
 ) -> list[Anew]:
     """Sums of library terms that could stand in the place of an equation, likeliest first.
 
@@ -58,20 +65,23 @@ def seek_anew(
         costs: code lengths of its terms (n_term,), nats.
         data: what the system was fitted to.
         clock: ends the search.
+        others: the other equations; terms that they have cost less.
     """
     columns, target = linear_problem(fitted, equation, terms, data)
     system = fitted.system
     number = {form: i for i, form in enumerate(dict.fromkeys(terms.forms))}
     form = np.array([number[f] for f in terms.forms], np.int64)
-    found: dict[str, tuple[int, Anew]] = {}
+    found: dict[tuple[str, ...], tuple[int, Anew]] = {}
     for union in UNIONS:
         members = terms.within(union)
         A = np.ascontiguousarray(columns[members])
         for subsets in best_subsets(A, target, costs[members], form[members], LONGEST, clock):
             for subset in members[subsets[:LOOKED_AT]]:
-                e, left = _written(terms, subset, columns, target)
-                nats = 0.5 * left + code_length(e, len(system.columns), len(target))
-                found.setdefault(e.masked(), (len(subset), Anew(e, nats)))
+                key = tuple(sorted(terms.forms[i] for i in subset))
+                if key not in found:
+                    e, left = _written(terms, subset, columns, target)
+                    code = system_code_length((*others, e), len(system.columns), len(target))
+                    found[key] = len(subset), Anew(e, 0.5 * left + code)
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]
 

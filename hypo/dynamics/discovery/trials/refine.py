@@ -3,15 +3,17 @@ share, another candidate for an equation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.edits import snapped_numbers, snapped_to_one
+from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
 from hypo.dynamics.calibration.tangent import rank_extra_terms
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior import AGAIN, FITTED, ROWS, code_length
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
@@ -19,7 +21,7 @@ from hypo.dynamics.discovery.trials.anew import seek_anew
 from hypo.dynamics.discovery.trials.combine import Ranked
 from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
+from hypo.dynamics.discovery.trials.sharing import share_constants, signed, with_free_coefficients, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -30,8 +32,11 @@ REFINED = 4
 ROUNDS = 6
 # Systems among these whose equations are sought anew.
 RENEWED = 2
-# Systems whose numbers are tried as 1 and -1: with fitted ones they may seem far behind.
+# Systems whose numbers are tried as 0, as ±1, and shared, all together: with all of them fitted they may seem far behind.
 ROUNDED = 16
+# Nats that each number may be predicted to lose as 0, and as ±1.
+OUT = 4.0
+AS_ONE = 2.0
 # Further terms tried in each equation.
 MORE = 4
 # Nats behind the best beyond which a system has no neighbours tried.
@@ -42,6 +47,43 @@ LENDING = 6
 EXTRA = 4
 # Nats that a simple number in the place of a fitted one may be predicted to lose.
 SNAPPED = 4.0
+
+
+@dataclass(frozen=True)
+class _Library:
+    """Terms, their ``forms`` as sums, and their code lengths ``costs`` (n_term,) with a coefficient, in nats."""
+
+    terms: Terms
+    forms: tuple[str, ...]
+    costs: NDArray[np.float64]
+
+    @staticmethod
+    def of(terms: Terms, n_column: int) -> _Library:
+        """Of terms over so many columns."""
+        return _Library(terms, tuple(as_sum(e).form for e in terms.expressions), _costs(terms, n_column))
+
+    def with_terms_of(self, best: Sequence[Judged], sought: Sequence[int]) -> _Library:
+        """The terms of some fitted systems in it, too, numbers within them as fitted."""
+        own = frozenset(self.forms)
+        more: dict[str, Expression] = {}
+        for judged in best:
+            for k in sought:
+                for t in as_sum(judged.fitted.system.equations[k]).terms:
+                    if t.form not in own:
+                        more.setdefault(t.form, SumTerm(ONE, t.factors).expression())
+        lent = Terms(tuple(more.values()), np.full(len(more), FUNCTION), tuple(more))
+        old, n_column = self.terms, len(best[0].fitted.system.columns)
+        terms = Terms(
+            (*old.expressions, *lent.expressions), np.concatenate([old.family, lent.family]), (*old.forms, *lent.forms)
+        )
+        return _Library(terms, (*self.forms, *more), np.concatenate([self.costs, _costs(lent, n_column)]))
+
+    def beside(self, others: Sequence[Expression]) -> NDArray[np.float64]:
+        """Code lengths (n_term,) where terms of the other equations are named only: what flows out of one state flows into
+        another."""
+        known = {t.form for e in others for t in as_sum(e).terms}
+        again = AGAIN + math.log(max(len(known), 1)) + FITTED + 0.5 * math.log(ROWS)
+        return np.array([min(c, again) if f in known else c for c, f in zip(self.costs, self.forms, strict=True)])
 
 
 def refine(
@@ -58,42 +100,62 @@ def refine(
     """
     done: set[int] = set()
     rounded: set[int] = set()
-    terms = make_terms(columns.names, columns_along(columns))
-    known = {as_sum(e).form for e in terms.expressions}
+    library = _Library.of(make_terms(columns.names, columns_along(columns)), len(columns.names))
     for _ in range(ROUNDS):
         for judged in judge.ranked()[:ROUNDED]:
             if id(judged) not in rounded and judged.score <= judge.best + NEAR:
                 rounded.add(id(judged))
-                edit = snapped_to_one(judged.fitted, SNAPPED)
-                if edit is not None:
-                    judge.judge(edit.system if edit.system.shared else signed(edit.system))
+                _round(judge, judged, sought)
         best = [j for j in judge.ranked()[:REFINED] if id(j) not in done and j.score <= judge.best + NEAR]
         if not best or judge.is_over:
             return
         for n, judged in enumerate(best):
             done.add(id(judged))
-            library = _with_terms_of(judge.ranked()[:LENDING], sought, terms, known)
-            anew = _anew(judge, judged, sought, data, library) if n < RENEWED else iter(())
-            more = chain(_more(judged, sought, data, library), _exchanged(judged, lists)) if n == 0 else iter(())
+            wider = library.with_terms_of(judge.ranked()[:LENDING], sought)
+            anew = _anew(judge, judged, sought, data, wider) if n < RENEWED else iter(())
+            more = chain(_more(judged, sought, data, wider), _exchanged(judged, lists)) if n == 0 else iter(())
             for other in chain(anew, _less(judged, sought), more):
                 if judge.is_over:
                     return
                 judge.judge(other)
 
 
-def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, terms: Terms) -> Iterator[System]:
+def _round(judge: Judge, judged: Judged, sought: Sequence[int]) -> None:
+    """Fit a system with all coefficients free, and with less numbers: those that are next to nothing left out together, others
+    as 1, others shared."""
+    system = judged.fitted.system
+    loose = [with_free_coefficients(e) if k in sought else e for k, e in enumerate(system.equations)]
+    if system.shared is None and any(
+        len(new.free) > len(e.free) for new, e in zip(loose, system.equations, strict=True)
+    ):
+        found = judge.judge(system.with_equations(tuple(loose)))
+        judged = found if found is not None and found.score < judged.score else judged
+    for numbers, furthest in (((0.0,), OUT), ((1.0, -1.0), AS_ONE)):
+        edit = snapped_together(judged.fitted, furthest, numbers)
+        if edit is not None and not judge.is_over:
+            found = judge.judge(edit.system if edit.system.shared else signed(edit.system))
+            judged = found if found is not None and found.score < judged.score else judged
+    if len(sought) > 1 and not judge.is_over:
+        shared = share_constants(judged.fitted)
+        if shared is not None:
+            judge.judge(shared)
+
+
+def _anew(
+    judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, library: _Library
+) -> Iterator[System]:
     """Systems with one equation sought anew along the path of a fitted one; all of them at once, too."""
     fitted = judged.fitted
     if fitted.system.delays:
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     together = list(plain.equations)
-    costs = _costs(terms, len(plain.columns))
     for k in sought:
         if judge.is_over:
             return
+        others = [plain.equations[j] for j in sought if j != k]
         try:
-            found = seek_anew(fitted, k, terms, costs, data, judge.clock)
+            found = seek_anew(fitted, k, library.terms, library.beside(others), data, judge.clock, others)
         except FAILURES:
             continue
         for each in found:
@@ -104,13 +166,13 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         yield plain.with_equations(tuple(together))
 
 
-def _more(judged: Judged, sought: Sequence[int], data: Trajectories, terms: Terms) -> Iterator[System]:
+def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: _Library) -> Iterator[System]:
     """Systems with one term more in one equation: those that promise to help most for their length."""
     fitted = judged.fitted
     if fitted.system.delays:
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
-    costs = _costs(terms, len(plain.columns))
+    terms, costs = library.terms, library.costs
     try:
         found = [e for e in rank_extra_terms(fitted, data, terms.expressions, sought) if len(e.terms) == 1]
     except FAILURES:
@@ -144,19 +206,6 @@ def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
         if form not in by_form:
             by_form[form] = code_length(Expression.constant(1.5, free=True) * e, n_column)
     return np.array([by_form[form] for form in terms.forms])
-
-
-def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms, known: Set[str]) -> Terms:
-    """A library with the terms of some fitted systems in it, numbers within them as fitted; ``known`` are the forms of its own
-    terms."""
-    more: dict[str, Expression] = {}
-    for judged in best:
-        for k in sought:
-            for t in as_sum(judged.fitted.system.equations[k]).terms:
-                if t.form not in known:
-                    more.setdefault(t.form, SumTerm(ONE, t.factors).expression())
-    family = np.concatenate([terms.family, np.full(len(more), FUNCTION)])
-    return Terms((*terms.expressions, *more.values()), family, (*terms.forms, *more))
 
 
 def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
