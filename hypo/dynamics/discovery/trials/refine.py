@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
 from hypo.dynamics.calibration.tangent import rank_extra_terms
 from hypo.dynamics.discovery.prior import AGAIN, FITTED, ROWS, code_length
+from hypo.dynamics.discovery.proposals.sparse import FEWER_UNIONS, POLYNOMIALS, UNIONS
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
-from hypo.dynamics.discovery.trials.anew import seek_anew
+from hypo.dynamics.discovery.trials.anew import linear_problem, seek_anew, seek_together
 from hypo.dynamics.discovery.trials.combine import Ranked
 from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
@@ -37,6 +38,8 @@ ROUNDED = 16
 # Nats that each number may be predicted to lose as 0, and as ±1.
 OUT = 4.0
 AS_ONE = 2.0
+# Equations up to which all are sought one after the other, beginning with each.
+MOST_CHAINED = 4
 # Further terms tried in each equation.
 MORE = 4
 # Nats behind the best beyond which a system has no neighbours tried.
@@ -51,16 +54,20 @@ SNAPPED = 4.0
 
 @dataclass(frozen=True)
 class _Library:
-    """Terms, their ``forms`` as sums, and their code lengths ``costs`` (n_term,) with a coefficient, in nats."""
+    """Terms, the first ``n_own`` not of systems, their ``forms`` as sums, and their code lengths ``costs`` (n_term,) with
+    a coefficient, in nats."""
 
     terms: Terms
+    n_own: int
     forms: tuple[str, ...]
     costs: NDArray[np.float64]
 
     @staticmethod
     def of(terms: Terms, n_column: int) -> _Library:
         """Of terms over so many columns."""
-        return _Library(terms, tuple(as_sum(e).form for e in terms.expressions), _costs(terms, n_column))
+        return _Library(
+            terms, len(terms.forms), tuple(as_sum(e).form for e in terms.expressions), _costs(terms, n_column)
+        )
 
     def with_terms_of(self, best: Sequence[Judged], sought: Sequence[int]) -> _Library:
         """The terms of some fitted systems in it, too, numbers within them as fitted."""
@@ -76,7 +83,7 @@ class _Library:
         terms = Terms(
             (*old.expressions, *lent.expressions), np.concatenate([old.family, lent.family]), (*old.forms, *lent.forms)
         )
-        return _Library(terms, (*self.forms, *more), np.concatenate([self.costs, _costs(lent, n_column)]))
+        return _Library(terms, self.n_own, (*self.forms, *more), np.concatenate([self.costs, _costs(lent, n_column)]))
 
     def beside(self, others: Sequence[Expression]) -> NDArray[np.float64]:
         """Code lengths (n_term,) where terms of the other equations are named only: what flows out of one state flows into
@@ -144,26 +151,61 @@ def _round(judge: Judge, judged: Judged, sought: Sequence[int]) -> None:
 def _anew(
     judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, library: _Library
 ) -> Iterator[System]:
-    """Systems with one equation sought anew along the path of a fitted one; all of them at once, too."""
+    """Systems with one equation sought anew along the path of a fitted one; all of them at once, too, and one after the other
+    beside a first one that stays, so that terms are shared."""
     fitted = judged.fitted
     if fitted.system.delays:
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
-    together = list(plain.equations)
+    problems = {}
     for k in sought:
-        if judge.is_over:
-            return
-        others = [plain.equations[j] for j in sought if j != k]
         try:
-            found = seek_anew(fitted, k, library.terms, library.beside(others), data, judge.clock, others)
+            problems[k] = linear_problem(fitted, k, library.terms, data)
         except FAILURES:
             continue
-        for each in found:
-            yield plain.with_equation(k, written(each.expression))
-        if found:
-            together[k] = written(found[0].expression)
+
+    def seek(k: int, others: Sequence[Expression], unions: Sequence[Sequence[int]] = UNIONS) -> list[Expression]:
+        if judge.is_over or k not in problems:
+            return []
+        try:
+            found = seek_anew(problems[k], library.terms, library.beside(others), judge.clock, others, unions)
+        except FAILURES:
+            return []
+        return [written(each.expression) for each in found]
+
+    together = list(plain.equations)
+    for k in sought:
+        found = seek(k, [plain.equations[j] for j in sought if j != k])
+        for e in found:
+            yield plain.with_equation(k, e)
+        together[k] = found[0] if found else together[k]
     if len(sought) > 1:
         yield plain.with_equations(tuple(together))
+        yield from _together(judge, judged, sought, data, library)
+    for first in sought if 1 < len(sought) <= MOST_CHAINED else ():
+        chained = {first: plain.equations[first]}
+        for k in sought:
+            found = seek(k, [*chained.values()], FEWER_UNIONS) if k != first else []
+            chained[k] = found[0] if found else chained.get(k, plain.equations[k])
+        yield plain.with_equations(tuple(chained.get(k, e) for k, e in enumerate(plain.equations)))
+
+
+def _together(
+    judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, library: _Library
+) -> Iterator[System]:
+    """Systems with all equations sought anew in one regression, among plain terms and those that good systems have."""
+    system = judged.fitted.system
+    plain = system if system.shared is None else signed(system)
+    terms = library.terms
+    own = np.isin(terms.family, POLYNOMIALS) | (np.arange(len(terms.family)) >= library.n_own)
+    if judge.is_over:
+        return
+    try:
+        found = seek_together(judged.fitted, sought, terms.keep(own), library.costs[own], data, judge.clock)
+    except FAILURES:
+        return
+    for laws in found:
+        yield plain.with_equations(tuple(written(laws.get(k, e)) for k, e in enumerate(plain.equations)))
 
 
 def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: _Library) -> Iterator[System]:
