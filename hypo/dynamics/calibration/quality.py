@@ -1,64 +1,44 @@
-"""How well a fitted system predicts the samples it was fitted to: R² from fitted starts, and from the starts as measured.
-
-Fitted starts absorb errors of a law, so that both are told.
-"""
+"""How well a system follows recorded runs from starts that are given."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.calibration.course import Clocks, follow_course
-from hypo.dynamics.calibration.segments import Segments, cut, gather, guess_by_samples, guess_paths
-from hypo.dynamics.smoothing.smoothed import Smoothed
-from hypo.dynamics.trajectories import Trajectories
+from hypo.dynamics.integration.follow import follow
+from hypo.dynamics.system import System
+from hypo.dynamics.trajectories import Run, Trajectories
 
 Values = NDArray[np.float64]
 
 
-def r2_fitted(calibrated: Calibrated, data: Trajectories) -> Values:
-    """By measured state R² of the paths from the fitted starts (n_measured,), of chaotic systems segment by segment."""
-    seg = segments_of(calibrated, data)
-    return _r2(calibrated, seg, np.column_stack([s.start for s in calibrated.segments]))
+def r_squared(system: System, starts: Sequence[Values], data: Trajectories) -> tuple[Values, float]:
+    """R² = 1 - Σ(x̂ - x)²/Σ(x - x̄)² over the measured samples of all runs, NaN where the states run away.
 
+    Args:
+        system: the laws, with the constants that they have.
+        starts: the states (n_state,) at the first row of each run.
+        data: the runs.
 
-def r2_given(calibrated: Calibrated, data: Trajectories, smoothed: Smoothed) -> Values:
-    """By measured state R² of the paths from the first sample of each run (n_measured,), -inf where they run away.
-
-    Where a state was not measured at the first row its smoothed value is taken, of a hidden state the smoothed rate.
+    Returns:
+        R² by measured state (n_measured,), and that of all, by the sums of squares.
     """
-    m = calibrated.system.n_measured
-    seg = cut(data, guess_paths(calibrated.system, data, smoothed), data.n_row, calibrated.system)
-    starts = seg.guess[0].copy()
-    starts[:m] = np.where(seg.share[0] > 0, seg.samples[0], starts[:m])
-    return _r2(calibrated, seg, starts)
-
-
-def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
-    """The segments that a system was fitted to."""
-    which = np.array([s.run for s in calibrated.segments])
-    span = np.array([(s.first, s.last) for s in calibrated.segments])
-    system = calibrated.system
-    return gather(data, guess_by_samples(data, system), which, span, system)
-
-
-def sizes(calibrated: Calibrated) -> Values:
-    """Usual sizes of states (n_state,), by the starts and the noise: what accuracy of paths is measured by."""
-    out = np.abs(np.column_stack([s.start for s in calibrated.segments])).max(1)
-    m = calibrated.system.n_measured
-    out[:m] = np.maximum(out[:m], np.sqrt(calibrated.measurement.square))
-    return np.where(out > 0, out, 1.0)
-
-
-def _r2(calibrated: Calibrated, seg: Segments, starts: Values) -> Values:
-    system, m = calibrated.system, calibrated.system.n_measured
+    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, data.runs, strict=True)]
+    measured = np.vstack([run.states for run in data.runs])
+    known = np.isfinite(measured)
+    measured = np.where(known, measured, 0.0)
+    mean = measured.sum(0) / known.sum(0)
     with np.errstate(all="ignore"):
-        course = follow_course(
-            system, Clocks(seg.time, seg.actions, seg.past), starts, system.parameters, sizes(calibrated)
-        )
-        left = np.sum(seg.share * (course.states[:, :m] - seg.samples) ** 2, axis=(0, 2))
-        mean = np.sum(seg.share * seg.samples, axis=(0, 2)) / seg.share.sum((0, 2))
-        all_of_it = np.sum(seg.share * (seg.samples - mean[:, None]) ** 2, axis=(0, 2))
-        out = 1.0 - left / all_of_it
-    return np.where(np.isfinite(out), out, -np.inf)
+        rest = np.sum(np.where(known, np.vstack(found) - measured, 0.0) ** 2, axis=0)
+        spread = np.sum(np.where(known, measured - mean, 0.0) ** 2, axis=0)
+        return 1.0 - rest / spread, float(1.0 - rest.sum() / spread.sum())
+
+
+def follow_run(system: System, start: Values, run: Run) -> Values:
+    """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
+    moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
+    inputs = run.actions[first] if system.actions else None
+    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
+    return states[place]

@@ -22,7 +22,7 @@ factor, or a term, that the system had before is named by its place there. Numbe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hypo.dynamics.discovery.sums import ONE, Factor, Number, Sum, SumTerm, as_sum
 from hypo.expression.expr import Constant, Expression
@@ -87,6 +87,18 @@ def code_length(e: Expression, n_column: int | None = None, rows: float = ROWS) 
         rows: n, independent rows.
     """
     return system_code_length([e], n_column, rows)
+
+
+def costs_of_terms(
+    forms: Sequence[str], terms: Sequence[Expression], n_column: int, rows: float = ROWS
+) -> dict[str, float]:
+    """Code lengths of terms with a fitted coefficient, by form; terms of one form cost the same."""
+    out: dict[str, float] = {}
+    for form, e in zip(forms, terms, strict=True):
+        if form not in out:
+            number = Expression.constant(1.0, free=True)
+            out[form] = code_length(number * e if e.variables else number, n_column, rows)
+    return out
 
 
 def system_code_length(equations: Iterable[Expression], n_column: int | None = None, rows: float = ROWS) -> float:

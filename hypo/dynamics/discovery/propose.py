@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
-from hypo.dynamics.discovery.proposals.searched import search_rates
+from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
@@ -62,7 +62,7 @@ def propose(
     k: int,
     options: Options,
     seconds: float,
-    seed: int,
+    budget: Budget,
     delays: Sequence[Delay] = (),
     knowledge: Knowledge | None = None,
 ) -> tuple[Candidate, ...]:
@@ -72,8 +72,8 @@ def propose(
         data, smoothed: the runs and their paths.
         k: number of the measured state whose rate, acceleration or next value is sought.
         options: the kind of law.
-        seconds: time at most; of the work there is no more than a few seconds' anyway.
-        seed: of the search.
+        seconds: time at most, which nothing else depends on.
+        budget: of the search on rows.
         delays: former values that laws may use, with the lags to take them at.
         knowledge: of the law; None: nothing is known.
     """
@@ -85,12 +85,12 @@ def propose(
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
-    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
+    of_terms = _costs_beyond_one(terms, len(names), len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
         left = min(SEARCH_SHARE * seconds, clock.left)
-        ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
+        ranked += rank(permitted.laws(_searched(equation, left, budget, knowledge)), equation, costs)
         ranked += rank(permitted.laws(permitted.filled(X)), equation, costs)
         ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
         for _ in range(SECOND_LOOKS):
@@ -106,12 +106,12 @@ def propose(
 
 
 def _searched(
-    equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
+    equation: Equation, seconds: float, budget: Budget, knowledge: Knowledge | None
 ) -> list[tuple[Expression, str]]:
     """Formulas of a whole search on thinned rows; none where there is no time, or where rows are too few for one."""
     rows = equation.rows
     with suppress(HypoError):
-        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)
+        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, budget, knowledge)
         return [(e, "search") for e in found]
     return []
 
@@ -142,15 +142,11 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
     return out
 
 
-def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
+def _costs_beyond_one(terms: Terms, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
-    number = Expression.constant(1.0, free=True)
-    alone = code_length(number, len(columns), rows)
-    out = {}
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in out:
-            out[form] = max(code_length(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
-    return out
+    alone = code_length(Expression.constant(1.0, free=True), n_column, rows)
+    costs = costs_of_terms(terms.forms, terms.expressions, n_column, rows)
+    return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 
 def _has_inside(e: Expression) -> bool:

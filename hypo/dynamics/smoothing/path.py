@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,11 +73,6 @@ class Path:
     def noise_at(self, time: Values) -> Values:
         """Standard deviation of one measurement at any times (m,)."""
         return np.asarray(np.interp(time, self.time, self.noise))
-
-    @cached_property
-    def rate_correlation(self) -> Values:
-        """Correlation (n, n) between the errors of rates."""
-        return correlations(self.curve.joint_errors(self.time, 1))
 
     @property
     def is_undersampled(self) -> bool:

@@ -43,6 +43,8 @@ LOOKED_AT = 6
 EACH = 4
 LONGEST_TOGETHER = 12
 OF_SIZE = 3
+# Nats by which the gain of a further term may fall short of its length: what is linear here, and fits, differ.
+NEARLY = 4.0
 SYSTEMS = 6
 
 
@@ -98,6 +100,23 @@ def seek_anew(
                     found[key] = len(subset), Anew(e, 0.5 * left + code)
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]
+
+
+def rank_further_terms(
+    fitted: Calibrated, equation: int, terms: Terms, costs: Values, data: Trajectories
+) -> list[tuple[int, float]]:
+    """Numbers of the terms that would help an equation most for their length, and their coefficients.
+
+    With residuals r and the effect C of a term, both in units of the noise, its coefficient is -rᵀC/CᵀC, and ½ (rᵀC)²/CᵀC nats
+    are gained.
+    """
+    along = Linearised(fitted, data)
+    tangent = along.tangent(equation, lambda X: evaluate_library(terms.expressions, X, fitted.system.columns))
+    squares = np.einsum("nk,nk->k", tangent.columns, tangent.columns)
+    number = -(tangent.residuals @ tangent.columns) / np.where(squares > 0, squares, np.inf)
+    worth = 0.5 * number**2 * squares - costs
+    order = np.argsort(-worth, kind="stable")
+    return [(int(i), float(number[i])) for i in order if worth[i] > -NEARLY]
 
 
 def linear_problem(fitted: Calibrated, equation: int, terms: Terms, data: Trajectories) -> LinearProblem:

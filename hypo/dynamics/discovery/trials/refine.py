@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
-from hypo.dynamics.calibration.tangent import rank_extra_terms
-from hypo.dynamics.discovery.prior import AGAIN, FITTED, ROWS, code_length
+from hypo.dynamics.discovery.prior import AGAIN, FITTED, ROWS, costs_of_terms
 from hypo.dynamics.discovery.proposals.sparse import FEWER_UNIONS, POLYNOMIALS, UNIONS
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
-from hypo.dynamics.discovery.trials.anew import linear_problem, seek_anew, seek_together
+from hypo.dynamics.discovery.trials.anew import linear_problem, rank_further_terms, seek_anew, seek_together
 from hypo.dynamics.discovery.trials.combine import Ranked
-from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
+from hypo.dynamics.discovery.trials.fits import FAILURES
+from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
 from hypo.dynamics.discovery.trials.sharing import share_constants, signed, with_free_coefficients, written
 from hypo.dynamics.rows.columns import Columns
@@ -121,10 +121,9 @@ def refine(
             wider = library.with_terms_of(judge.ranked()[:LENDING], sought)
             anew = _anew(judge, judged, sought, data, wider) if n < RENEWED else iter(())
             more = chain(_more(judged, sought, data, wider), _exchanged(judged, lists)) if n == 0 else iter(())
-            for other in chain(anew, _less(judged, sought), more):
-                if judge.is_over:
-                    return
-                judge.judge(other)
+            judge.judge_all(chain(anew, _less(judged, sought), more))
+            if judge.is_over:
+                return
 
 
 def _round(judge: Judge, judged: Judged, sought: Sequence[int]) -> None:
@@ -215,19 +214,17 @@ def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: _L
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     terms, costs = library.terms, library.costs
-    try:
-        found = [e for e in rank_extra_terms(fitted, data, terms.expressions, sought) if len(e.terms) == 1]
-    except FAILURES:
-        return
     for k in sought:
-        own = sorted((e for e in found if e.equation == k), key=lambda e: costs[e.terms[0]] - e.gain)
+        try:
+            ranked = rank_further_terms(fitted, k, terms, costs, data)
+        except FAILURES:
+            continue
         tried: set[str] = set()
-        for e in own:
-            form = terms.forms[e.terms[0]]
-            if form not in tried and len(tried) < MORE and e.gain > costs[e.terms[0]] - SNAPPED:
-                tried.add(form)
-                number = Expression.constant(e.coefficients[0], free=True)
-                yield plain.with_equation(k, written(plain.equations[k] + number * terms.expressions[e.terms[0]]))
+        for i, number in ranked:
+            if terms.forms[i] not in tried and len(tried) < MORE:
+                tried.add(terms.forms[i])
+                more = Expression.constant(number, free=True) * terms.expressions[i]
+                yield plain.with_equation(k, written(plain.equations[k] + more))
 
 
 def _exchanged(judged: Judged, lists: Mapping[int, Sequence[Ranked]]) -> Iterator[System]:
@@ -242,11 +239,8 @@ def _exchanged(judged: Judged, lists: Mapping[int, Sequence[Ranked]]) -> Iterato
 
 
 def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
-    """Code lengths of terms with a coefficient (n_term,), nats; terms of one form cost the same."""
-    by_form: dict[str, float] = {}
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in by_form:
-            by_form[form] = code_length(Expression.constant(1.5, free=True) * e, n_column)
+    """Code lengths of terms with a coefficient (n_term,), nats."""
+    by_form = costs_of_terms(terms.forms, terms.expressions, n_column)
     return np.array([by_form[form] for form in terms.forms])
 
 

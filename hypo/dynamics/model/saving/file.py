@@ -44,6 +44,8 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
         "effective_rows": [int(n) for n in model.effective_rows],
         "remarks": list(model.remarks),
         "seconds": float(model.discovered.seconds),
+        "turns": int(model.discovered.turns),
+        "is_cut": bool(model.discovered.is_cut),
         "settings": jsonable(model.settings),
         "manifest": {
             "version": hypo.__version__,
@@ -115,7 +117,17 @@ def _read_fields(content: Mapping[str, Any], table: Path) -> tuple[Discovered, M
     if not all(type(n) is int for n in rows):
         raise Damaged('a member of the entry "effective_rows" is not a whole number')
     remarks, seconds = entries.read_texts(content, "remarks"), entries.read_number(content, "seconds")
-    found = Discovered(systems, Smoothed(data, ()), tuple(rows), remarks, seconds)
+    # Files of earlier versions tell nothing of turns.
+    turns = entries.read_optional_whole_number(content, "turns") or 0
+    found = Discovered(
+        systems,
+        Smoothed(data, ()),
+        tuple(rows),
+        remarks,
+        seconds,
+        turns=turns,
+        is_cut=bool(content.get("is_cut", False)),
+    )
     return found, entries.read_table(content, "settings")
 
 
