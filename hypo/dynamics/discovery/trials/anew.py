@@ -11,7 +11,7 @@ whose errors are those of measurement. Starts, and constants of the other equati
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
-from hypo.dynamics.discovery.prior import system_code_length
+from hypo.dynamics.discovery.prior.lengths import system_code_length
 from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.discovery.proposals.sparse import POLYNOMIALS, UNIONS
 from hypo.dynamics.discovery.proposals.subsets import best_subsets
@@ -59,11 +59,12 @@ class Anew:
 @dataclass(frozen=True)
 class LinearProblem:
     """The regression for one equation: ``library`` columns (n_term, n_sample) and ``target`` (n_sample,) in units of the noise;
-    laws are of ``names``."""
+    laws of the rate of the state ``own`` are of columns ``names``."""
 
     library: Values
     target: Values
     names: tuple[str, ...]
+    own: str
 
 
 def seek_anew(
@@ -71,7 +72,7 @@ def seek_anew(
     terms: Terms,
     costs: Values,
     clock: Clock,
-    others: Sequence[Expression] = (),
+    others: Mapping[str, Expression],
     unions: Sequence[Sequence[int]] = UNIONS,
 ) -> list[Anew]:
     """Sums of library terms that could stand in the place of an equation, likeliest first.
@@ -81,7 +82,7 @@ def seek_anew(
         terms: the library.
         costs: code lengths of its terms (n_term,), nats.
         clock: ends the search.
-        others: other equations; terms that they have cost less.
+        others: other equations, by state; terms that they have cost less.
         unions: families among which sums are sought together.
     """
     columns, target = problem.library, problem.target
@@ -93,10 +94,14 @@ def seek_anew(
         A = np.ascontiguousarray(columns[members])
         for subsets in best_subsets(A, target, costs[members], form[members], longest, clock):
             for subset in members[subsets[:LOOKED_AT]]:
+                if clock.expired:
+                    break
                 key = tuple(sorted(terms.forms[i] for i in subset))
                 if key not in found:
                     e, left = _written(terms, subset, columns, target)
-                    code = system_code_length((*others, e), len(problem.names), len(target))
+                    code = system_code_length(
+                        (*others.values(), e), (*others, problem.own), len(problem.names), len(target)
+                    )
                     found[key] = len(subset), Anew(e, 0.5 * left + code)
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]
@@ -132,11 +137,16 @@ def linear_problem(fitted: Calibrated, equation: int, terms: Terms, data: Trajec
 
     tangent = along.tangent(equation, values)
     columns = np.ascontiguousarray(tangent.columns.T)
-    return LinearProblem(columns[:-1], columns[-1] - tangent.residuals, system.columns)
+    return LinearProblem(columns[:-1], columns[-1] - tangent.residuals, system.columns, system.states[equation])
 
 
 def seek_together(
-    fitted: Calibrated, sought: Sequence[int], terms: Terms, costs: Values, data: Trajectories, clock: Clock
+    fitted: Calibrated,
+    sought: Sequence[int],
+    terms: Terms,
+    costs: Mapping[int, Values],
+    data: Trajectories,
+    clock: Clock,
 ) -> list[dict[int, Expression]]:
     """Right-hand sides for all sought equations at once, likeliest first: one regression with the terms of each.
 
@@ -146,7 +156,7 @@ def seek_together(
         fitted: the system along whose path they are sought.
         sought: numbers of the equations.
         terms: the library, the same for all.
-        costs: code lengths of its terms (n_term,), nats.
+        costs: by equation code lengths of its terms (n_term,), nats.
         data: what the system was fitted to.
         clock: ends the search.
     """
@@ -168,7 +178,7 @@ def seek_together(
     form = np.concatenate([_numbered(terms.forms) + n * len(terms.forms) for n in range(len(sought))])
     longest = min(EACH * len(sought), LONGEST_TOGETHER)
     found: list[tuple[float, dict[int, Expression]]] = []
-    for subsets in best_subsets(every, target, np.tile(costs, len(sought)), form, longest, clock):
+    for subsets in best_subsets(every, target, np.concatenate([costs[k] for k in sought]), form, longest, clock):
         for subset in subsets[:OF_SIZE]:
             number, left = _coefficients(subset, every, target)
             laws = {
@@ -176,7 +186,9 @@ def seek_together(
                 for n, k in enumerate(sought)
                 for own in [subset // len(terms.forms) == n]
             }
-            code = system_code_length(laws.values(), len(system.columns), len(target))
+            code = system_code_length(
+                [*laws.values()], [system.states[k] for k in laws], len(system.columns), len(target)
+            )
             found.append((0.5 * left + code, laws))
     return [laws for _, laws in sorted(found, key=lambda f: f[0])[:SYSTEMS]]
 

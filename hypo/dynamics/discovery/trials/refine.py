@@ -4,7 +4,7 @@ share, another candidate for an equation."""
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
-from hypo.dynamics.discovery.prior import AGAIN, FITTED, ROWS, costs_of_terms
+from hypo.dynamics.discovery.prior.lengths import ROWS, costs_of_terms
 from hypo.dynamics.discovery.proposals.sparse import FEWER_UNIONS, POLYNOMIALS, UNIONS
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
@@ -22,7 +22,7 @@ from hypo.dynamics.discovery.trials.combine import Ranked
 from hypo.dynamics.discovery.trials.fits import FAILURES
 from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed, with_free_coefficients, written
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, with_free_coefficients, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -44,6 +44,8 @@ MOST_CHAINED = 4
 MORE = 4
 # Nats behind the best beyond which a system has no neighbours tried.
 NEAR = 20.0
+# Nats of naming a term that another equation has, beside log of their number.
+NAMED = 1.0
 # Systems whose terms join the library: what flows out of one state may flow into another.
 LENDING = 6
 # Simple numbers that are tried for a system.
@@ -54,27 +56,28 @@ SNAPPED = 4.0
 
 @dataclass(frozen=True)
 class _Library:
-    """Terms, the first ``n_own`` not of systems, their ``forms`` as sums, and their code lengths ``costs`` (n_term,) with
-    a coefficient, in nats."""
+    """Terms, the first ``n_own`` not of systems, their ``forms`` as sums, and by equation code lengths ``costs`` (n_term,)
+    with a coefficient, in nats, for rates of ``states``."""
 
+    states: Mapping[int, str]
     terms: Terms
     n_own: int
     forms: tuple[str, ...]
-    costs: NDArray[np.float64]
+    costs: Mapping[int, NDArray[np.float64]]
 
     @staticmethod
-    def of(terms: Terms, n_column: int) -> _Library:
-        """Of terms over so many columns."""
-        return _Library(
-            terms, len(terms.forms), tuple(as_sum(e).form for e in terms.expressions), _costs(terms, n_column)
-        )
+    def of(terms: Terms, states: Mapping[int, str], n_column: int) -> _Library:
+        """Of terms over so many columns, for the equations of some states."""
+        forms = tuple(as_sum(e).form for e in terms.expressions)
+        costs = {k: _costs(terms, own, n_column) for k, own in states.items()}
+        return _Library(states, terms, len(terms.forms), forms, costs)
 
-    def with_terms_of(self, best: Sequence[Judged], sought: Sequence[int]) -> _Library:
+    def with_terms_of(self, best: Sequence[Judged]) -> _Library:
         """The terms of some fitted systems in it, too, numbers within them as fitted."""
         own = frozenset(self.forms)
         more: dict[str, Expression] = {}
         for judged in best:
-            for k in sought:
+            for k in self.states:
                 for t in as_sum(judged.fitted.system.equations[k]).terms:
                     if t.form not in own:
                         more.setdefault(t.form, SumTerm(ONE, t.factors).expression())
@@ -83,14 +86,15 @@ class _Library:
         terms = Terms(
             (*old.expressions, *lent.expressions), np.concatenate([old.family, lent.family]), (*old.forms, *lent.forms)
         )
-        return _Library(terms, self.n_own, (*self.forms, *more), np.concatenate([self.costs, _costs(lent, n_column)]))
+        costs = {k: np.concatenate([c, _costs(lent, self.states[k], n_column)]) for k, c in self.costs.items()}
+        return _Library(self.states, terms, self.n_own, (*self.forms, *more), costs)
 
-    def beside(self, others: Sequence[Expression]) -> NDArray[np.float64]:
-        """Code lengths (n_term,) where terms of the other equations are named only: what flows out of one state flows into
-        another."""
+    def beside(self, k: int, others: Iterable[Expression]) -> NDArray[np.float64]:
+        """Code lengths (n_term,) in equation ``k`` where terms of other equations are named only: what flows out of one state
+        flows into another."""
         known = {t.form for e in others for t in as_sum(e).terms}
-        again = AGAIN + math.log(max(len(known), 1)) + FITTED + 0.5 * math.log(ROWS)
-        return np.array([min(c, again) if f in known else c for c, f in zip(self.costs, self.forms, strict=True)])
+        again = NAMED + math.log(max(len(known), 1)) + 0.5 * math.log(ROWS)
+        return np.array([min(c, again) if f in known else c for c, f in zip(self.costs[k], self.forms, strict=True)])
 
 
 def refine(
@@ -105,9 +109,13 @@ def refine(
         columns: of laws.
         lists: by equation all candidates, ranked by their own trials.
     """
+    if judge.is_over:
+        return
     done: set[int] = set()
     rounded: set[int] = set()
-    library = _Library.of(make_terms(columns.names, columns_along(columns)), len(columns.names))
+    names = judge.ranked()[0].fitted.system.states if judge.ranked() else ()
+    states = {k: names[k] for k in sought if names}
+    library = _Library.of(make_terms(columns.names, columns_along(columns)), states, len(columns.names))
     for _ in range(ROUNDS):
         for judged in judge.ranked()[:ROUNDED]:
             if id(judged) not in rounded and judged.score <= judge.best + NEAR:
@@ -118,7 +126,7 @@ def refine(
             return
         for n, judged in enumerate(best):
             done.add(id(judged))
-            wider = library.with_terms_of(judge.ranked()[:LENDING], sought)
+            wider = library.with_terms_of(judge.ranked()[:LENDING])
             anew = _anew(judge, judged, sought, data, wider) if n < RENEWED else iter(())
             more = chain(_more(judged, sought, data, wider), _exchanged(judged, lists)) if n == 0 else iter(())
             judge.judge_all(chain(anew, _less(judged, sought), more))
@@ -163,18 +171,20 @@ def _anew(
         except FAILURES:
             continue
 
-    def seek(k: int, others: Sequence[Expression], unions: Sequence[Sequence[int]] = UNIONS) -> list[Expression]:
+    def seek(k: int, beside: Mapping[int, Expression], unions: Sequence[Sequence[int]] = UNIONS) -> list[Expression]:
         if judge.is_over or k not in problems:
             return []
         try:
-            found = seek_anew(problems[k], library.terms, library.beside(others), judge.clock, others, unions)
+            others = {plain.states[j]: e for j, e in beside.items()}
+            costs = library.beside(k, others.values())
+            found = seek_anew(problems[k], library.terms, costs, judge.clock, others, unions)
         except FAILURES:
             return []
         return [written(each.expression) for each in found]
 
     together = list(plain.equations)
     for k in sought:
-        found = seek(k, [plain.equations[j] for j in sought if j != k])
+        found = seek(k, {j: plain.equations[j] for j in sought if j != k})
         for e in found:
             yield plain.with_equation(k, e)
         together[k] = found[0] if found else together[k]
@@ -184,7 +194,7 @@ def _anew(
     for first in sought if 1 < len(sought) <= MOST_CHAINED else ():
         chained = {first: plain.equations[first]}
         for k in sought:
-            found = seek(k, [*chained.values()], FEWER_UNIONS) if k != first else []
+            found = seek(k, chained, FEWER_UNIONS) if k != first else []
             chained[k] = found[0] if found else chained.get(k, plain.equations[k])
         yield plain.with_equations(tuple(chained.get(k, e) for k, e in enumerate(plain.equations)))
 
@@ -199,8 +209,9 @@ def _together(
     own = np.isin(terms.family, POLYNOMIALS) | (np.arange(len(terms.family)) >= library.n_own)
     if judge.is_over:
         return
+    costs = {k: c[own] for k, c in library.costs.items()}
     try:
-        found = seek_together(judged.fitted, sought, terms.keep(own), library.costs[own], data, judge.clock)
+        found = seek_together(judged.fitted, sought, terms.keep(own), costs, data, judge.clock)
     except FAILURES:
         return
     for laws in found:
@@ -213,10 +224,10 @@ def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: _L
     if fitted.system.delays:
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
-    terms, costs = library.terms, library.costs
+    terms = library.terms
     for k in sought:
         try:
-            ranked = rank_further_terms(fitted, k, terms, costs, data)
+            ranked = rank_further_terms(fitted, k, terms, library.costs[k], data)
         except FAILURES:
             continue
         tried: set[str] = set()
@@ -238,9 +249,9 @@ def _exchanged(judged: Judged, lists: Mapping[int, Sequence[Ranked]]) -> Iterato
             yield plain.with_equation(k, r.expression)
 
 
-def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
-    """Code lengths of terms with a coefficient (n_term,), nats."""
-    by_form = costs_of_terms(terms.forms, terms.expressions, n_column)
+def _costs(terms: Terms, own: str, n_column: int) -> NDArray[np.float64]:
+    """Code lengths of terms with a coefficient in the rate of a state (n_term,), nats."""
+    by_form = costs_of_terms(terms.forms, terms.expressions, own, n_column)
     return np.array([by_form[form] for form in terms.forms])
 
 
@@ -255,6 +266,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
         yield edit.system if system.shared else signed(edit.system)
     plain = system if system.shared is None else signed(system)
+    yield from exchanged(plain, sought)
     for k in sought:
         for e in smaller(plain.equations[k]):
             yield plain.with_equation(k, written(e))
