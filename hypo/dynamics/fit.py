@@ -137,7 +137,7 @@ def fit_dynamics(
 
 
 def _settings(options: Options, knowledge: Knowledge | None) -> dict[str, Any]:
-    """What a model tells of how it was made; who did the work makes no difference to it."""
+    """The settings that a model tells of how it was made; who did the work makes no difference to them."""
     settings: dict[str, Any] = asdict(options)
     del settings["workers"], settings["scheduler"]
     if knowledge is not None:

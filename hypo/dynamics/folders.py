@@ -39,6 +39,7 @@ class ModelFolder(Place):
 
     noun: ClassVar[str] = "model"
     known_by: ClassVar[str] = RECORD_FILE
+    by_option: ClassVar[str] = "--overwrite"
 
     plot: bool = False
     status: str = "finished"

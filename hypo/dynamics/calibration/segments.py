@@ -75,7 +75,7 @@ class Segments:
 
 @dataclass(frozen=True)
 class AtRows:
-    """What fits take of smoothed paths, light enough to be sent to workers: states, their rates and the noise at the rows of
+    """The part of smoothed paths that fits take, light enough to be sent: states, their rates and the noise at the rows of
     all runs, (n_row, n_measured) each, and whether paths between samples are not known."""
 
     states: Values

@@ -30,6 +30,7 @@ from hypo.dynamics.discovery.trials.combine import combine
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
 from hypo.dynamics.discovery.trials.judge import Judge, merged
 from hypo.dynamics.discovery.trials.refine import refine
+from hypo.dynamics.discovery.trials.unmet import unmet_weight
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
@@ -298,13 +299,15 @@ class _Work:
 
     def discovered(self, seconds: float) -> Discovered:
         """Systems found so far, with weights."""
-        ranked = [j for j in (self.judge.ranked() if self.judge is not None else []) if math.isfinite(j.score)]
-        if not ranked:
+        judge = self.judge
+        ranked = [j for j in (judge.ranked() if judge is not None else []) if math.isfinite(j.score)]
+        if judge is None or not ranked:
             raise DataError(
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
-        total = sum(w for _, w in kept)
+        unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
+        total = sum(w for _, w in kept) / (1.0 - unmet)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
@@ -20,7 +21,7 @@ class WeightedSystem:
 
 @dataclass(frozen=True)
 class Discovered:
-    """Systems with weights that sum to 1, best first.
+    """Systems with weights, best first; they sum to 1 together with ``unmet``.
 
     Attributes:
         systems: likeliest first.
@@ -41,6 +42,11 @@ class Discovered:
     rules: tuple[tuple[str, Verdict], ...] = ()
     turns: int = 0
     is_cut: bool = False
+
+    @property
+    def unmet(self) -> float:
+        """Weight of the law not being among the systems (:mod:`hypo.dynamics.discovery.trials.unmet`)."""
+        return max(1.0 - math.fsum(s.weight for s in self.systems), 0.0)
 
     @property
     def best(self) -> Calibrated:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior.lengths import code_length
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.dynamics.kinds import Kind, without_idle_delays
@@ -83,7 +83,7 @@ def lags_along_paths(kind: Kind, k: int, candidates: Sequence[Expression]) -> tu
         return best
     late = [e for e in candidates if any(d.column in e.variables for d in kind.delays)]
     for e in late[:TRIED]:
-        cost = code_length(e, len(names), len(rows.target))
+        cost = code_length(e, kind.pattern.states[kind.first + k], len(names), len(rows.target))
 
         def nats(delays: Sequence[Delay], e: Expression = e) -> float:
             X = rows.X.copy()

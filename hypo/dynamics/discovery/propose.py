@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length, costs_of_terms
+from hypo.dynamics.discovery.prior.lengths import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
@@ -81,16 +81,17 @@ def propose(
         knowledge: of the law; None: nothing is known.
         failures: takes what failed.
     """
-    clock, data = Clock(now() + seconds), smoothed.data
+    data, clock = smoothed.data, Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names = equation.names
     permitted = Permitted(knowledge, tuple(names))
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
-    of_terms = _costs_beyond_one(terms, len(names), len(equation.views[0].target))
+    own = names[k + len(data.states) * (options.order - 1)]
+    of_terms = _costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
     failures = failures or Failures()
-    ranking = _Ranking(equation, clock)
+    ranking = _Ranking(equation, own, clock)
     # Sums first: they find most, and their work is small.
     sources: dict[str, Callable[[], Sequence[Found]]] = {
         "sums of terms": lambda: permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)),
@@ -113,13 +114,12 @@ def propose(
 
 
 def _look_again(ranking: _Ranking, terms: Terms, of_terms: dict[str, float], permitted: Permitted) -> _Ranking:
-    """Sums are sought once more: errors of the columns count by the law's slopes, and the best candidate so far knows these
-    better."""
+    """Candidates with errors of columns weighed anew: their effect depends on the law's slopes, better known by now."""
     before, names, clock = ranking.ranked, ranking.equation.names, ranking.clock
     equation = ranking.equation.knowing(min(before, key=lambda c: c.score).expression)
     known = {c.expression.masked() for c in before}
     found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
-    again = _Ranking(equation, clock, ranking.costs)
+    again = _Ranking(equation, ranking.own, clock, ranking.costs)
     again.add([*((c.expression, c.source) for c in before), *(f for f in found if f[0].masked() not in known)])
     return again
 
@@ -144,9 +144,11 @@ def _widened(ranked: Sequence[Candidate], names: Sequence[str]) -> list[tuple[Ex
 
 @dataclass
 class _Ranking:
-    """Candidates, fitted in the first view of an ``equation``; ``costs`` holds code lengths by structure."""
+    """Candidates for the rate of state ``own``, fitted in the first view of its ``equation``; ``costs`` holds code lengths by
+    structure."""
 
     equation: Equation
+    own: str
     clock: Clock
     costs: dict[str, float] = field(default_factory=dict)
     ranked: list[Candidate] = field(default_factory=list)
@@ -168,14 +170,14 @@ class _Ranking:
                 break
             structure = e.masked()
             if structure not in self.costs:
-                self.costs[structure] = code_length(e, len(names), len(view.target))
+                self.costs[structure] = code_length(e, self.own, len(names), len(view.target))
             self.ranked.append(Candidate(e, self.costs[structure], nats + self.costs[structure], source))
 
 
-def _costs_beyond_one(terms: Terms, n_column: int, rows: int) -> dict[str, float]:
+def _costs_beyond_one(terms: Terms, own: str, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
-    alone = code_length(Expression.constant(1.0, free=True), n_column, rows)
-    costs = costs_of_terms(terms.forms, terms.expressions, n_column, rows)
+    alone = code_length(Expression.constant(1.0, free=True), own, n_column, rows, signs=False)
+    costs = costs_of_terms(terms.forms, terms.expressions, own, n_column, rows)
     return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 

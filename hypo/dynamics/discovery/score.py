@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.prior import system_structure
+from hypo.dynamics.discovery.prior.lengths import system_structure
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
@@ -31,7 +31,7 @@ LEAST_SHARE = 1e-6
 MOST_SHARE = 1e6
 # Least relative error of a number that its code is charged for.
 PRECISE = 1e-9
-# Naming the number that another one is equal to, beside log of their count.
+# Naming the number that another one is equal to, beside log of their count, where they stand in unlike terms.
 SHARED = 0.7
 
 
@@ -60,10 +60,11 @@ class Scorer:
 
     def structure(self, system: System) -> float:
         """Nats of the forms, and of which numbers are equal."""
-        cost, _ = system_structure([system.equations[k] for k in self.sought], len(self.columns), self.rows)
+        equations, states = [system.equations[k] for k in self.sought], [system.states[k] for k in self.sought]
+        found = system_structure(equations, states, len(self.columns), self.rows)
         free = len(system.of_constants)
-        parameters = len(system.parameters)
-        return cost + (free - parameters) * (math.log(max(free, 1)) + SHARED)
+        others = max(free - len(system.parameters) - found.equal, 0)
+        return found.nats + others * (math.log(max(free, 1)) + SHARED)
 
     def numbers(self, fitted: Calibrated) -> float:
         """Nats of the fitted numbers."""

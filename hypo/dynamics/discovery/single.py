@@ -54,7 +54,7 @@ class Turn:
     before: int = 0
 
     def budget(self, options: Options, k: int, n_equation: int) -> Budget:
-        """What the search for equation ``k`` of so many may do."""
+        """Bounds of the search for equation ``k`` of so many."""
         work = min(WORK, WORK_OF_ALL / n_equation) * 2 ** min(self.before, GROWING)
         # Where processes share the work, each has one core.
         threads = None if options.workers == 1 and options.scheduler is None else 1

@@ -30,7 +30,7 @@ LEAST_ERROR = 1e-6
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may do: ``work`` in seconds on an ordinary core by its own estimates, so that no clock decides what it
+    """Bounds of a search: ``work`` in seconds on an ordinary core by its own estimates, so that no clock decides what it
     finds, and the ``seed`` of its random numbers. ``threads`` do not change that; None: one per core."""
 
     work: float

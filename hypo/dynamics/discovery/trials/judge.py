@@ -101,7 +101,7 @@ class Judge:
         return self.find(system)
 
     def find(self, system: System) -> Judged | None:
-        """What was fitted of this form; None where nothing was, or the fit failed."""
+        """The fitted system of this form; None where there is none, or the fit failed."""
         return self.judged.get(form_of(system))
 
     def judge_all(self, systems: Iterable[System]) -> None:

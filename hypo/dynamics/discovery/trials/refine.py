@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 
 from hypo.dynamics.calibration.edits import snapped_numbers
-from hypo.dynamics.discovery.prior import costs_of_terms
+from hypo.dynamics.discovery.prior.lengths import costs_of_terms
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
@@ -16,7 +16,7 @@ from hypo.dynamics.discovery.trials.anew import seek_anew
 from hypo.dynamics.discovery.trials.fits import FAILURES
 from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -62,12 +62,12 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     together = list(plain.equations)
-    by_form = costs_of_terms(terms.forms, terms.expressions, len(plain.columns))
-    costs = np.array([by_form[form] for form in terms.forms])
     for k in sought:
         if judge.is_over:
             return
         try:
+            by_form = costs_of_terms(terms.forms, terms.expressions, plain.states[k], len(plain.columns))
+            costs = np.array([by_form[form] for form in terms.forms])
             found = seek_anew(fitted, k, terms, costs, data, judge.clock)
         except FAILURES:
             continue
@@ -103,6 +103,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
         yield edit.system if system.shared else signed(edit.system)
     plain = system if system.shared is None else signed(system)
+    yield from exchanged(plain, sought)
     for k in sought:
         for e in smaller(plain.equations[k]):
             yield plain.with_equation(k, written(e))

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hypo.dynamics.discovery.discovered import Discovered
 from hypo.dynamics.discovery.join import join
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.saving import file
-from hypo.dynamics.trajectories import Trajectories
+from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import InputError
 from hypo.result.file import jsonable
 
@@ -30,7 +33,7 @@ def read_model(given: Any, name: str) -> tuple[ModelFields, str]:
 
 
 def begin_from(given: Any, data: Trajectories, settings: Mapping[str, Any]) -> Discovered:
-    """What an earlier search found, for one with these data and settings to go on from.
+    """The systems that an earlier search found, for one with these data and settings to go on from.
 
     Raises:
         InputError: there is no model, or it is of other data or settings; the message says what differs.
@@ -38,8 +41,7 @@ def begin_from(given: Any, data: Trajectories, settings: Mapping[str, Any]) -> D
     model, name = read_model(given, "the model to resume")
     if model.data.sha256 != data.sha256:
         raise InputError(
-            f"{name} is of other data ({_describe(model.data)}) than are given ({_describe(data)}); "
-            "resume with the data of the first search, or begin anew"
+            f"{name} is of other data: {_difference(model.data, data)}; resume with the data of the first search, or begin anew"
         )
     if "shards" in model.settings:
         raise InputError(f"{name} is merged from shards; resume these, each by itself, and merge them again")
@@ -51,7 +53,7 @@ def begin_from(given: Any, data: Trajectories, settings: Mapping[str, Any]) -> D
 
 
 def merge_models(given: Sequence[Any]) -> tuple[Discovered, dict[str, Any]]:
-    """What the shards of one search found together, and their settings.
+    """The systems that the shards of one search found together, and their settings.
 
     Raises:
         InputError: there is nothing to merge, a model is of no shard, one is there twice, or they are of different data or
@@ -114,8 +116,30 @@ def _first_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str | N
     return next((key for key in keys if first.get(key) != second.get(key)), None)
 
 
-def _describe(data: Trajectories) -> str:
-    return f"{', '.join(data.columns)}, {data.n_row} rows of {len(data.runs)} runs from {data.source}"
+def _difference(theirs: Trajectories, ours: Trajectories) -> str:
+    """Where trajectories first differ, in words."""
+    for what, one, two in (
+        ("the column of times is", theirs.time, ours.time),
+        ("the states are", ", ".join(theirs.states), ", ".join(ours.states)),
+        ("the inputs are", ", ".join(theirs.actions) or "none", ", ".join(ours.actions) or "none"),
+        ("the number of runs is", len(theirs.runs), len(ours.runs)),
+        ("the number of rows is", theirs.n_row, ours.n_row),
+    ):
+        if one != two:
+            return f"there {what} {one}, here {two}"
+    for before, now in zip(theirs.runs, ours.runs, strict=True):
+        if (before.name, before.n_row) != (now.name, now.n_row):
+            return f"there a run is {before.name} with {before.n_row} rows, here {now.name} with {now.n_row}"
+        for name, there, here in zip(theirs.columns, _numbers(before), _numbers(now), strict=True):
+            unlike = np.flatnonzero(~((there == here) | (np.isnan(there) & np.isnan(here))))
+            if len(unlike):
+                k = int(unlike[0])
+                return f"there {name} is {there[k]:g} at {ours.time} = {now.time[k]:g}, here {here[k]:g}"
+    return "their times differ"
+
+
+def _numbers(run: Run) -> NDArray[np.float64]:
+    return np.hstack([run.states, run.actions]).T
 
 
 def _shown(value: Any) -> str:
