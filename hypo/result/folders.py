@@ -140,14 +140,7 @@ def check_same_data(folder: Path, sha256: str, overwrite: bool = False) -> None:
         return
     known = read_checksum(folder)
     if known != sha256:
-        raise taken_error(folder, known)
-
-
-def taken_error(folder: Path, known: str | None, noun: str = "result", known_by: str = RESULT_FILE) -> InputError:
-    """That a folder is taken: by what was found in the data with the checksum ``known``, None where that cannot be read."""
-    unread = f"{folder / known_by} cannot be read as a {noun} of hypo"
-    what = unread if known is None else f"{folder} holds the {noun} of other data"
-    return InputError(f"{what}: choose another folder, or have it overwritten (--overwrite, in Python overwrite=True)")
+        raise Destination(folder).taken_error(known)
 
 
 @dataclass
@@ -157,11 +150,12 @@ class Place(ABC):
     ``named``: the user chose it; one that is taken by what was found in other data is refused then, and else given up for the
     first of FOLDER-2, FOLDER-3, … that is not. ``notes`` are sentences, without full stops, on what did not go as was asked,
     and ``failed`` says that nothing could be written where it should. What is found is called ``noun``, and a folder of it is
-    known by the file ``known_by``.
+    known by the file ``known_by``; ``by_option`` says how it is overwritten.
     """
 
     noun: ClassVar[str]
     known_by: ClassVar[str]
+    by_option: ClassVar[str]
 
     folder: Path
     named: bool = True
@@ -189,12 +183,18 @@ class Place(ABC):
             if known == sha256:
                 break
             if self.named:
-                raise taken_error(self.folder, known, self.noun, self.known_by)
+                raise self.taken_error(known)
             number += 1
             self.folder = asked.with_name(f"{asked.name}-{number}")
         if self.folder != asked:
             self.check()
             self.notes.append(f"{asked} holds the {self.noun} of other data, so this one goes to {self.folder}")
+
+    def taken_error(self, known: str | None) -> InputError:
+        """That the folder is taken: by what was found in the data with the checksum ``known``, None where that is not read."""
+        unread = f"{self.folder / self.known_by} cannot be read as a {self.noun} of hypo"
+        what = unread if known is None else f"{self.folder} holds the {self.noun} of other data"
+        return InputError(f"{what}: choose another folder, or have it overwritten ({self.by_option})")
 
     def write(self, found: Any) -> None:
         """Save what was found; where that fails, or the folder was taken meanwhile, among the system's temporary files, and a
@@ -227,6 +227,7 @@ class Destination(Place):
 
     noun: ClassVar[str] = "result"
     known_by: ClassVar[str] = RESULT_FILE
+    by_option: ClassVar[str] = "--overwrite, in Python overwrite=True"
 
     def read_checksum(self) -> str | None:
         """That of the result in the folder; None where it cannot be read."""

@@ -1,44 +1,47 @@
-"""How well a system follows recorded runs from starts that are given."""
+"""How a fitted system lies beside the samples: the segments that it was fitted to, and R²."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.integration.follow import follow
-from hypo.dynamics.system import System
-from hypo.dynamics.trajectories import Run, Trajectories
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.segments import Segments, gather, guess_by_samples
+from hypo.dynamics.trajectories import Trajectories
 
 Values = NDArray[np.float64]
 
 
-def r_squared(system: System, starts: Sequence[Values], data: Trajectories) -> tuple[Values, float]:
-    """R² = 1 - Σ(x̂ - x)²/Σ(x - x̄)² over the measured samples of all runs, NaN where the states run away.
+def r_squared(found: Values, measured: Values) -> tuple[Values, float]:
+    """R² = 1 - Σ(x̂ - x)²/Σ(x - x̄)² over the samples that were taken.
 
     Args:
-        system: the laws, with the constants that they have.
-        starts: the states (n_state,) at the first row of each run.
-        data: the runs.
+        found: followed states (n, n_measured), NaN where they ran away.
+        measured: the samples (n, n_measured), NaN where there is none.
 
     Returns:
-        R² by measured state (n_measured,), and that of all, by the sums of squares.
+        R² by state (n_measured,), and that of all, by the sums of squares; NaN where a state ran away.
     """
-    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, data.runs, strict=True)]
-    measured = np.vstack([run.states for run in data.runs])
     known = np.isfinite(measured)
-    measured = np.where(known, measured, 0.0)
-    mean = measured.sum(0) / known.sum(0)
+    x = np.where(known, measured, 0.0)
+    mean = x.sum(0) / known.sum(0)
     with np.errstate(all="ignore"):
-        rest = np.sum(np.where(known, np.vstack(found) - measured, 0.0) ** 2, axis=0)
-        spread = np.sum(np.where(known, measured - mean, 0.0) ** 2, axis=0)
+        rest = np.sum(np.where(known, found - x, 0.0) ** 2, axis=0)
+        spread = np.sum(np.where(known, x - mean, 0.0) ** 2, axis=0)
         return 1.0 - rest / spread, float(1.0 - rest.sum() / spread.sum())
 
 
-def follow_run(system: System, start: Values, run: Run) -> Values:
-    """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
-    moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
-    inputs = run.actions[first] if system.actions else None
-    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
-    return states[place]
+def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
+    """The segments that a system was fitted to."""
+    which = np.array([s.run for s in calibrated.segments])
+    span = np.array([(s.first, s.last) for s in calibrated.segments])
+    system = calibrated.system
+    return gather(data, guess_by_samples(data, system), which, span, system)
+
+
+def sizes(calibrated: Calibrated) -> Values:
+    """Usual sizes of states (n_state,), by the starts and the noise: what accuracy of paths is measured by."""
+    out = np.abs(np.column_stack([s.start for s in calibrated.segments])).max(1)
+    m = calibrated.system.n_measured
+    out[:m] = np.maximum(out[:m], np.sqrt(calibrated.measurement.square))
+    return np.where(out > 0, out, 1.0)

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.course import Clocks, Course, follow_course
-from hypo.dynamics.calibration.segments import Segments, gather, guess_by_samples
+from hypo.dynamics.calibration.quality import segments_of, sizes
+from hypo.dynamics.calibration.segments import Segments
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
@@ -62,8 +63,8 @@ class Linearised:
         self.system: System = calibrated.system
         if self.system.delays:
             raise ValueError("the effects of extra terms in laws with delays are not known; leave the delays out")
-        self.seg: Segments = _segments_of(calibrated, data)
-        theta, scale = self.system.parameters, _sizes(calibrated)
+        self.seg: Segments = segments_of(calibrated, data)
+        theta, scale = self.system.parameters, sizes(calibrated)
         starts = np.column_stack([s.start for s in calibrated.segments])
         m = self.system.n_measured
         clocks = Clocks(self.seg.time, self.seg.actions, self.seg.past)
@@ -164,19 +165,3 @@ def _scan(moves: Values, force: Values) -> Values:
         M = np.concatenate([M[:shift], M[shift:] @ M[:-shift]])
         shift *= 2
     return np.concatenate([np.zeros_like(F[:1]), F])
-
-
-def _segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
-    """The segments that a system was fitted to."""
-    which = np.array([s.run for s in calibrated.segments])
-    span = np.array([(s.first, s.last) for s in calibrated.segments])
-    system = calibrated.system
-    return gather(data, guess_by_samples(data, system), which, span, system)
-
-
-def _sizes(calibrated: Calibrated) -> Values:
-    """Usual sizes of states (n_state,), by the starts and the noise: what accuracy of paths is measured by."""
-    out = np.abs(np.column_stack([s.start for s in calibrated.segments])).max(1)
-    m = calibrated.system.n_measured
-    out[:m] = np.maximum(out[:m], np.sqrt(calibrated.measurement.square))
-    return np.where(out > 0, out, 1.0)

@@ -68,7 +68,9 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
 
 def _predicted(model: ModelFields, starts: Sequence[Values], data: Trajectories) -> dict[str, float]:
     """R² by state; where the states run away nothing is predicted, and any other model is better."""
-    r2, _ = r_squared(model.system, starts, data)
+    paths = [slopes_along(model.best, model.data, run, s).states for run, s in zip(data.runs, starts, strict=True)]
+    m = model.system.n_measured
+    r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in data.runs]))
     return dict(zip(model.states, np.nan_to_num(r2, nan=-np.inf).tolist(), strict=False))
 
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.quality import r_squared
+from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
-from hypo.dynamics.trajectories import Trajectories
+from hypo.dynamics.trajectories import Run, Trajectories
 
 Values = NDArray[np.float64]
 
@@ -44,5 +45,14 @@ def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement
 
 
 def _agree(system: System, starts: Sequence[Values], data: Trajectories) -> Agreement:
-    each, total = r_squared(system, starts, data)
+    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, data.runs, strict=True)]
+    each, total = r_squared(np.vstack(found), np.vstack([run.states for run in data.runs]))
     return Agreement(dict(zip(system.states, each.tolist(), strict=False)), total)
+
+
+def follow_run(system: System, start: Values, run: Run) -> Values:
+    """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
+    moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
+    inputs = run.actions[first] if system.actions else None
+    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
+    return states[place]
