@@ -136,6 +136,8 @@ class _Work:
         self.turns = 0 if before is None else before.turns
         self.is_cut = True
         self.is_smoothed = False
+        # True where smoothing was cut short: whatever follows depends on how far it came.
+        self.is_rough = False
         self.judge: Judge | None = None
         self.failures = Failures()
         # By equation the likeliest candidates so far; states whose laws were not searched for.
@@ -145,7 +147,9 @@ class _Work:
     def _look(self) -> None:
         """Smooth the states, and find out what kind of law is sought."""
         options, before = self.options, self.before
-        self.smoothed = smooth_all(self.data, Clock(now() + SMOOTHING * options.time_limit))
+        late = Clock(now() + SMOOTHING * options.time_limit)
+        self.smoothed = smooth_all(self.data, late)
+        self.is_rough = late.expired
         kind = make_kind(self.data, self.smoothed, options, self.knowledge)
         self._take(kind if before is None else replace(kind, delays=before.best.system.delays))
         self.is_smoothed = True
@@ -336,9 +340,10 @@ class _Work:
             forcing = None if has_come() else estimate_forcing(fitted, self.data, self.smoothed, late)
         with self.failures.guarded("remarks"):
             remarks = (*(e.remark() for e in events), *remarks, *make_remarks(systems, self.columns, forcing))
-        if self.is_cut and not has_come():
+        is_cut = self.is_cut or self.is_rough
+        if is_cut and not has_come():
             remarks = (describe_haste(self.options.time_limit, self.hasty) if self.hasty else CUT, *remarks)
         remarks = (*remarks, *describe_failures(self.failures.found))
         return Discovered(
-            systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, self.is_cut, events, forcing
+            systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, is_cut, events, forcing
         )
