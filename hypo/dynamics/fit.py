@@ -10,6 +10,7 @@ from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_know
 from hypo.dynamics.model.saving.together import begin_from
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
+from hypo.dynamics.thinning import shorten
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
@@ -130,6 +131,7 @@ def fit_dynamics(
     fit_to_data(options, trajectories)
     refuse_other_kinds(options)
     known, trajectories = read_knowledge(knowledge, trajectories)
+    trajectories = shorten(trajectories, options.discrete)
     before = None if resume is None else begin_from(resume, trajectories, _settings(options, known))
     return discover_laws(trajectories, options, known, before)
 

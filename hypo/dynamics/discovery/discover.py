@@ -20,10 +20,11 @@ from threadpoolctl import threadpool_limits
 from hypo.clock import Clock, Deadline, now, standing_still
 from hypo.dynamics.calibration.segments import AtRows
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
+from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
-from hypo.dynamics.discovery.remarks import make_remarks
+from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
 from hypo.dynamics.discovery.score import Scorer
-from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, try_alone
+from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, find_line, try_alone
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.combine import combine
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
@@ -37,7 +38,9 @@ from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
+from hypo.failures import Failures
 from hypo.interrupts import during_a_fit, has_come, hold, release
+from hypo.knowledge.claims.claim import Verdict
 from hypo.knowledge.knowledge import Knowledge
 from hypo.parallel.executor import Executor, Serial
 from hypo.parallel.open_executor import open_workers
@@ -45,6 +48,10 @@ from hypo.parallel.open_executor import open_workers
 # Shares of the time left in which lags are found, by a search of its own, and fitted.
 FINDING_LAGS = 0.4
 FITTING_LAGS = 0.3
+# Share of the time limit in which states are smoothed; after that they are smoothed quickly.
+SMOOTHING = 0.25
+# Seconds for an answer where there was none when time was up, or when the search was interrupted.
+LATE = 1.0
 # Share of the time then left in which combinations are tried: their neighbours need some, too.
 COMBINING = 0.4
 CUT = "the time limit ended the search before its end: with more time, or resumed, it may find better laws"
@@ -68,8 +75,9 @@ def discover(
 ) -> Discovered:
     """The likeliest systems, with weights.
 
-    An interrupt, or the end of ``options.time_limit``, ends the search: what was found by then is returned. Until then nothing
-    depends on the time that something took, nor on who worked on it.
+    An interrupt, or the end of ``options.time_limit``, ends the search: what was found by then is returned, if only a line for
+    each rate. Until then nothing depends on the time that something took, nor on who worked on it. Parts with an unexpected
+    error are left out, and told of among the remarks.
 
     Args:
         data: runs.
@@ -80,6 +88,7 @@ def discover(
     Raises:
         DataError: no candidate can be followed along the data.
         KnowledgeError: what is known does not fit the columns.
+        KeyboardInterrupt: the user interrupted it before anything could be fitted.
         MissingExtraError, InputError: the workers that ``options`` ask for cannot be had.
     """
     options = options or Options()
@@ -93,9 +102,14 @@ def discover(
             with ExitStack() as stack:
                 work.executor = open_workers(options.workers, options.scheduler, stack)
                 work.run()
+            release()
         except KeyboardInterrupt:
-            if work.judge is None or not work.judge.ranked():
+            if not work.is_smoothed:
                 raise
+            # A second one ends this, too.
+            release()
+        try:
+            work.fall_back()
         finally:
             hold()
         return work.discovered(now() - began)
@@ -108,13 +122,25 @@ class _Work:
         self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None, before: Discovered | None
     ) -> None:
         self.data, self.options, self.clock, self.before = data, options, clock, before
+        self.knowledge = knowledge
         self.executor: Executor = Serial()
         # Turns that were taken to their end, by an earlier search and by this one.
         self.turns = 0 if before is None else before.turns
         self.is_cut = True
-        self.smoothed = smooth_all(data)
-        kind = make_kind(data, self.smoothed, options, knowledge)
+        self.is_smoothed = False
+        self.judge: Judge | None = None
+        self.failures = Failures()
+        # By equation the likeliest candidates so far; states whose laws were not searched for.
+        self.likely: dict[int, Sequence[Expression]] = {}
+        self.hasty: tuple[str, ...] = ()
+
+    def _look(self) -> None:
+        """Smooth the states, and find out what kind of law is sought."""
+        options, before = self.options, self.before
+        self.smoothed = smooth_all(self.data, Clock(now() + SMOOTHING * options.time_limit))
+        kind = make_kind(self.data, self.smoothed, options, self.knowledge)
         self._take(kind if before is None else replace(kind, delays=before.best.system.delays))
+        self.is_smoothed = True
 
     def _take(self, kind: Kind) -> None:
         """Search for laws of this kind from now on."""
@@ -122,9 +148,10 @@ class _Work:
         self.pattern, self.sought, self.columns = kind.pattern, kind.sought, kind.columns
         self.rows = tuple(kind.effective_rows(k) for k in range(len(self.data.states)))
         self.at_rows = AtRows.of(self.smoothed)
-        self.judge: Judge | None = None
+        self.judge = None
 
     def run(self) -> None:
+        self._look()
         if self.pattern.delays and self.before is None:
             self._find_lags()
         first = self.turns
@@ -136,7 +163,8 @@ class _Work:
             if self.is_cut:
                 break
             self.turns += 1
-        self._finish()
+        with self.failures.guarded("fitting the best systems to the end"):
+            self._finish()
 
     def _note_time(self) -> None:
         """Where time is up, more of it might have brought something else."""
@@ -180,6 +208,9 @@ class _Work:
         self.judge = judge = self._new_judge(scorer)
         measured = [k - self.kind.first for k in self.sought]
         candidates = self._candidates(measured, turn)
+        self.likely = dict(zip(self.sought, candidates, strict=True))
+        # A search within has held interrupts back.
+        release()
         if not self.sought:
             judge.judge(self.pattern)
         elif len(self.sought) == 1:
@@ -187,25 +218,31 @@ class _Work:
             judge.judge_all(self.pattern.with_equation(k, e) for e in candidates[0])
         else:
             lists = []
-            for k, each in zip(measured, candidates, strict=True):
-                ranked, is_cut = try_alone(k, each, self.kind, self.columns, rows, self._late, self.executor)
+            for at, k, each in zip(self.sought, measured, candidates, strict=True):
+                ranked, is_cut = try_alone(
+                    k, each, self.kind, self.columns, rows, self._late, self.executor, self.failures
+                )
                 self.is_cut = self.is_cut or is_cut
+                self.likely[at] = [r.expression for r in ranked]
                 lists.append(ranked)
             judge.clock = Clock(now() + COMBINING * self.clock.left)
-            combine(judge, self.pattern, self.sought, lists)
+            with self.failures.guarded("combining equations"):
+                combine(judge, self.pattern, self.sought, lists)
             self.is_cut = self.is_cut or judge.clock.expired
         judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
-            for j in judge.ranked()[:FOLLOWED]:
-                judge.judge_all(background.follow(j.fitted.system))
+            with self.failures.guarded("laws that follow from what is known"):
+                for j in judge.ranked()[:FOLLOWED]:
+                    judge.judge_all(background.follow(j.fitted.system))
         templates = background.motion.templates if background is not None else {}
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
-        with suppress(*FAILURES):  # what was judged by then stands
+        # What was judged by then stands.
+        with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
             refine(judge, free, self.data, self.columns)
 
     def _new_judge(self, scorer: Scorer) -> Judge:
         """A judge of this turn that knows what was fitted before."""
-        judge = Judge(self._fit, scorer, self.clock, COMBINATIONS, self.executor)
+        judge = Judge(self._fit, scorer, self.clock, COMBINATIONS, self.executor, failures=self.failures)
         if self.judge is not None:
             for form, found in self.judge.judged.items():
                 judge.keep(form, found)
@@ -226,6 +263,9 @@ class _Work:
             self.executor = Serial()
             found.extend(find_candidates(k, self.kind, turn, self._late) for k in measured[len(found) :])
         self.is_cut = self.is_cut or any(f.is_cut for f in found)
+        self.hasty = tuple(self.data.states[k] for k, f in zip(measured, found, strict=True) if f.is_hasty)
+        for f in found:
+            self.failures.take(f.failures)
         return [f.candidates for f in found]
 
     def _finish(self) -> None:
@@ -237,6 +277,26 @@ class _Work:
             near = [j for j in ranked[:FINISHED] if j.score <= ranked[0].score + NEAR]
             judge.improve(near, self._fit.fully())
 
+    def fall_back(self) -> None:
+        """See to it that there is an answer where time was up, an interrupt came or a part failed before any was fitted."""
+        if self.judge is not None and self.judge.ranked():
+            return
+        if not (self.clock.expired or has_come() or self.failures.found):
+            return  # nothing can be followed, however long it takes
+        clock = Clock(now() + LATE)
+        fit = Fitter(self.data, self.at_rows, Deadline(clock.deadline))
+        scorer = Scorer(columns_along(self.columns), self.sought, float(np.mean(self.rows)))
+
+        def line(k: int) -> Expression:
+            return find_line(k - self.kind.first, self.kind)
+
+        for system in fallback_systems(self.pattern, self.sought, self.likely, line):
+            # The first system that a judge meets is fitted even when time is up.
+            self.judge = Judge(fit, scorer, clock, 1, failures=self.failures)
+            if self.judge.judge(system) is not None:
+                break
+        self.is_cut, self.hasty = True, self.data.states
+
     def discovered(self, seconds: float) -> Discovered:
         """Systems found so far, with weights."""
         judge = self.judge
@@ -246,12 +306,19 @@ class _Work:
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
-        total = sum(w for _, w in kept) / (1.0 - unmet_weight([*judge.judged.values()]))
+        unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
+        total = sum(w for _, w in kept) / (1.0 - unmet)
         systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
-        rules = () if background is None else background.verdicts(systems[0].fitted.system)
+        rules: Sequence[tuple[str, Verdict]] = ()
+        if background is not None:
+            with self.failures.guarded("the check of rules"):
+                rules = background.verdicts(systems[0].fitted.system)
         self._note_time()
-        remarks = make_remarks(systems, self.columns)
+        remarks: tuple[str, ...] = ()
+        with self.failures.guarded("remarks"):
+            remarks = make_remarks(systems, self.columns)
         if self.is_cut and not has_come():
-            remarks = (CUT, *remarks)
+            remarks = (describe_haste(self.options.time_limit, self.hasty) if self.hasty else CUT, *remarks)
+        remarks = (*remarks, *describe_failures(self.failures.found))
         return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, self.is_cut)

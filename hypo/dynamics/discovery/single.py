@@ -25,6 +25,7 @@ from hypo.dynamics.kinds import Kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.rows.columns import Columns
 from hypo.expression.expr import Expression
+from hypo.failures import Failure, Failures
 from hypo.interrupts import has_come
 from hypo.parallel.executor import Executor
 
@@ -65,31 +66,37 @@ FIRST_TURN = Turn()
 
 @dataclass(frozen=True)
 class Found:
-    """Candidates for one equation, and whether more time might have brought others."""
+    """Candidates for one equation, whether more time might have brought others, whether there was none for a search, and parts
+    that failed."""
 
     candidates: tuple[Expression, ...]
     is_cut: bool = False
+    is_hasty: bool = False
+    failures: tuple[Failure, ...] = ()
 
 
 def find_candidates(k: int, kind: Kind, turn: Turn, late: Deadline) -> Found:
     """Candidates for the equation of measured state ``k``, as sums, each form once."""
     options, d = kind.options, len(kind.sought)
     if has_come() or late.expired:
-        return Found((_linear(k, kind),), True)
+        return Found((find_line(k, kind),), True, True)
+    failures = Failures()
     known = None if kind.background is None else kind.background.of_equation(kind.data.states[k])
     seconds = min(PROPOSING * options.time_limit / d, late.at - now())
     began, budget = now(), turn.budget(options, k, d)
-    found = propose(kind.data, kind.smoothed, k, options, seconds, budget, kind.pattern.delays, known)
     distinct: dict[str, Expression] = {}
-    for c in found:
-        e = written(c.expression)
-        distinct.setdefault(as_sum(e).form, e)
-    kept = [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)] or [_linear(k, kind)]
-    return Found(tuple(kept), now() - began > CUT * seconds)
+    with failures.guarded(f"the search for the law of {kind.data.states[k]}"):
+        found = propose(kind.smoothed, k, options, seconds, budget, kind.pattern.delays, known, failures)
+        for c in found:
+            e = written(c.expression)
+            distinct.setdefault(as_sum(e).form, e)
+    kept = [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)]
+    is_cut = now() - began > CUT * seconds
+    return Found(tuple(kept or [find_line(k, kind)]), is_cut, is_cut and not kept, tuple(failures.found))
 
 
-def _linear(k: int, kind: Kind) -> Expression:
-    """A few terms of a line through the smoothed rates, where there is no time for more."""
+def find_line(k: int, kind: Kind) -> Expression:
+    """A few terms of a line through the smoothed rates of measured state ``k``, where there is no time for more."""
     return quick_law(kind.rows(k), tuple(kind.columns.names))
 
 
@@ -101,16 +108,21 @@ def try_alone(
     rows: float,
     late: Deadline,
     executor: Executor,
+    failures: Failures,
 ) -> tuple[list[Ranked], bool]:
     """Candidates for the equation of measured state ``k`` ranked by their own trial, and whether time ended it; ``columns`` are
-    those of laws, ``rows`` is the number of independent ones."""
+    those of laws, ``rows`` is the number of independent ones. ``failures`` takes what failed."""
     d = len(kind.sought)
     if len(candidates) == 1:
         return [Ranked(candidates[0], 0.0)], False
+    if late.expired or has_come():
+        return [Ranked(candidates[0], 0.0)], True
     trial = Alone(kind.pattern, columns, k)
     clock = Clock(min(now() + ALONE * kind.options.time_limit / d, late.at))
     fit = Fitter(trial.data, AtRows.of(trial.smoothed), Deadline(clock.deadline))
     scorer = Scorer(trial.columns, (len(trial.own) - 1,), rows)
-    judge = Judge(fit, scorer, clock, len(candidates), executor)
-    ranked = rank_alone(judge, trial, candidates)
+    judge = Judge(fit, scorer, clock, len(candidates), executor, failures=failures)
+    ranked: list[Ranked] = []
+    with failures.guarded(f"trials of laws of {kind.data.states[k]}"):
+        ranked = rank_alone(judge, trial, candidates)
     return shortlist(ranked, d) or [Ranked(e, 0.0) for e in candidates[:1]], clock.expired

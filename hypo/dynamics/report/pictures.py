@@ -27,6 +27,8 @@ Values = NDArray[np.float64]
 
 # States that are drawn against time.
 MOST_STATES = 12
+# Points of a run in one panel.
+MOST_POINTS = 1000
 # Inches: the width of all, the height of a state, and of the plane and the graph.
 WIDTH = 10.0
 HEIGHT = 2.1
@@ -193,14 +195,26 @@ def _draw_run(p: RunPath, k: int, ax: Axes, color: tuple[str, str], is_measured:
     if p.band is not None:
         label = None if name else "band"
         ax.fill_between(p.band.time, p.band.low[:, k], p.band.high[:, k], color=color[1], alpha=0.2, lw=0, label=label)
-    for at, (time, path) in enumerate(p.pieces):
-        # A run that is followed anew on the way shows where.
-        label = None if at else f"{whose}fit" + (f" in {len(p.pieces)} pieces" if len(p.pieces) > 1 else "")
-        ax.plot(time, path[:, k], color=color[1], lw=1.2, label=label)
+    label = f"{whose}fit" + (f" in {len(p.pieces)} pieces" if len(p.pieces) > 1 else "")
+    ax.plot(*_join(p.pieces, k), color=color[1], lw=1.2, label=label)
     if is_measured:
-        known = np.isfinite(p.run.states[:, k])
+        known = _some(np.isfinite(p.run.states[:, k]))
         label = None if name else "data"
         ax.plot(p.run.time[known], p.run.states[known, k], "o", color=color[0], markersize=3, alpha=0.7, label=label)
+
+
+def _join(pieces: tuple[tuple[Values, Values], ...], k: int) -> tuple[Values, Values]:
+    """Times and values of a state as one line, which is broken where a run is followed anew on the way."""
+    gap = np.full(1, np.nan)
+    time = [part for t, _ in pieces for part in (t, gap)]
+    path = [part for _, states in pieces for part in (states[:, k], gap)]
+    return np.concatenate([*time, gap]), np.concatenate([*path, gap])
+
+
+def _some(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows that are drawn: of many they would hide each other, and take seconds."""
+    rows = np.flatnonzero(known)
+    return np.asarray(rows[:: max(len(rows) // MOST_POINTS, 1)])
 
 
 def _limit(ax: Axes, values: Values) -> None:
@@ -215,7 +229,7 @@ def _draw_residuals(runs: tuple[RunPath, ...], k: int, ax: Axes, noise: float) -
     ax.axhspan(-2 * noise, 2 * noise, color="0.9", lw=0, zorder=0)
     ax.axhline(0.0, color="0.6", lw=0.8, zorder=1)
     for number, p in enumerate(runs):
-        known = np.isfinite(p.residuals[:, k])
+        known = _some(np.isfinite(p.residuals[:, k]))
         ax.plot(p.run.time[known], p.residuals[known, k], "o", color=_color(number, runs)[0], markersize=3, alpha=0.7)
 
 
@@ -233,10 +247,11 @@ def _draw_plane(model: ModelFields, runs: tuple[RunPath, ...], plane: Plane, ax:
     is_discrete = model.system.is_discrete
     for number, p in enumerate(runs):
         data, fit = _color(number, runs)
-        for _, path in p.pieces:
-            ax.plot(path[:, i], path[:, j], "." if is_discrete else "-", color=fit, lw=1.2, zorder=2)
+        across, up = (_join(p.pieces, k)[1] for k in (i, j))
+        ax.plot(across, up, "." if is_discrete else "-", color=fit, lw=1.2, zorder=2)
         if max(i, j) < model.system.n_measured:
-            ax.plot(p.run.states[:, i], p.run.states[:, j], "o", color=data, markersize=3, alpha=0.7, zorder=1)
+            rows = _some(np.isfinite(p.run.states[:, i]) & np.isfinite(p.run.states[:, j]))
+            ax.plot(p.run.states[rows, i], p.run.states[rows, j], "o", color=data, markersize=3, alpha=0.7, zorder=1)
     for point in plane.points:
         x, y = (point.state[model.states[k]] for k in (i, j))
         if plane.x[0] <= x <= plane.x[-1] and plane.y[0] <= y <= plane.y[-1]:

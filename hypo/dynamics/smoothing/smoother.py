@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
-from hypo.dynamics.smoothing.evidence import Choice, choose
+from hypo.dynamics.smoothing.evidence import Choice, Spectra, choose
 from hypo.dynamics.smoothing.path import Path
 from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
 
@@ -42,12 +43,19 @@ GROWTH = 4
 EXACT = 1e-9
 
 
-def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_BY) -> list[Path]:
+def smooth_runs(
+    runs: Sequence[tuple[Values, Values]],
+    chosen_by: int = CHOSEN_BY,
+    spectra: Spectra | None = None,
+    clock: Expiring | None = None,
+) -> list[Path]:
     """The likeliest smooth paths of one state through its samples in several runs, with one length and one noise for all.
 
     Args:
         runs: times (n,) that do not go back, and samples (n,) of each; NaN samples are left out.
         chosen_by: moments at most by which the process is chosen where there are several runs.
+        spectra: decompositions that states measured at the same moments have in common.
+        clock: once it has expired, the choice is a quick one.
 
     Raises:
         ValueError: no run has four samples; a run with fewer is a straight line through what there is.
@@ -67,7 +75,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     if not enough:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
-    group, choice = _choose(enough, chosen_by)
+    group, choice = _choose(enough, chosen_by, spectra or Spectra(), clock)
     # A run without a sample of the state is anywhere near the others.
     middle = float(np.mean(finite))
     paths = []
@@ -77,7 +85,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     return paths
 
 
-def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
+def _choose(runs: Sequence[Moments], chosen_by: int, spectra: Spectra, clock: Expiring | None) -> tuple[int, Choice]:
     """How many moments are averaged into one, and the choice for the runs.
 
     Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
@@ -87,7 +95,7 @@ def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
     while True:
         grouped = [m.grouped(group) for m in runs]
         is_long = max(len(m) for m in grouped) > WINDOW
-        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by))
+        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by), spectra, clock)
         if choice.ratio < EXACT:
             return 1, choice
         most = choice.length * GROUP / _step(runs)

@@ -69,6 +69,8 @@ def seek_anew(
         A = np.ascontiguousarray(columns[members])
         for subsets in best_subsets(A, target, costs[members], form[members], LONGEST, clock):
             for subset in members[subsets[:LOOKED_AT]]:
+                if clock.expired:
+                    break
                 e, left = _written(terms, subset, columns, target)
                 nats = 0.5 * left + code_length(e, system.states[equation], len(system.columns), len(target))
                 found.setdefault(e.masked(), (len(subset), Anew(e, nats)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypo.dynamics.calibration.fit_system import fit_from
 from hypo.dynamics.calibration.segments import AtRows, guess_at_rows
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
+from hypo.failures import Failure, Failures
 from hypo.parallel.executor import Executor
 
 # What numbers of a hopeless system may raise.
@@ -48,14 +50,17 @@ class Fitter:
         return replace(self, effort="full")
 
 
-def fit_each(executor: Executor, fit: Fit, items: Sequence[tuple[System, float]]) -> Iterator[Calibrated | None]:
-    """Fits of systems, each with the misfit that it must come near, in their order; None where one fails."""
+def fit_each(
+    executor: Executor, fit: Fit, items: Sequence[tuple[System, float]]
+) -> Iterator[Calibrated | Failure | None]:
+    """Fits of systems, each with the misfit that it must come near, in their order; None where one fails, a failure where that
+    was unexpected."""
     # A single one is fitted before a worker would have it.
     return executor.map(_fit, items, fit) if len(items) > 1 else (_fit(item, fit) for item in items)
 
 
-def _fit(item: tuple[System, float], fit: Fit) -> Calibrated | None:
-    try:
+def _fit(item: tuple[System, float], fit: Fit) -> Calibrated | Failure | None:
+    failures = Failures()
+    with suppress(*FAILURES), failures.guarded("the fit of a system", *FAILURES):
         return fit(*item)
-    except FAILURES:
-        return None
+    return failures.found[0] if failures.found else None

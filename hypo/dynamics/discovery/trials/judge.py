@@ -13,6 +13,7 @@ from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fit, fit_each
 from hypo.dynamics.system import System
+from hypo.failures import Failure, Failures
 from hypo.interrupts import has_come
 from hypo.parallel.executor import Executor, Serial
 
@@ -74,6 +75,7 @@ class Judge:
         most: fits at most.
         judged: what was fitted, by form; None where a fit failed.
         executor: of fits.
+        failures: takes unexpected errors, each of which ends one fit.
         count: fits so far.
         best: the least score so far.
     """
@@ -84,6 +86,7 @@ class Judge:
     most: int
     executor: Executor = field(default_factory=Serial)
     judged: dict[Form, Judged | None] = field(default_factory=dict)
+    failures: Failures = field(default_factory=Failures)
     count: int = 0
     best: float = math.inf
 
@@ -134,8 +137,11 @@ class Judge:
             if self.clock.expired or has_come():
                 return
 
-    def _scored(self, fitted: Calibrated | None) -> Judged | None:
-        with suppress(*FAILURES):
+    def _scored(self, fitted: Calibrated | Failure | None) -> Judged | None:
+        if isinstance(fitted, Failure):
+            self.failures.take([fitted])
+            return None
+        with suppress(*FAILURES), self.failures.guarded("the score of a system", *FAILURES):
             return None if fitted is None else Judged(fitted, self.scorer.score(fitted))
         return None
 

@@ -37,6 +37,8 @@ SNAPPED = 4.0
 
 def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns) -> None:
     """Fit neighbours of the best systems as long as new systems come to stand among these."""
+    if judge.is_over:
+        return
     done: set[int] = set()
     terms = make_terms(columns.names, columns_along(columns))
     known = {as_sum(e).form for e in terms.expressions}

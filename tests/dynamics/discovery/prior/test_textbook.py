@@ -14,7 +14,7 @@ from hypo.dynamics.discovery.sums import as_sum
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 
-BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[4] / "benchmarks"
 
 
 def forms(equations):
