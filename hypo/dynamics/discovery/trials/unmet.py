@@ -2,7 +2,7 @@
 
 A search that still finds better systems has not seen them all. If systems that are better than all before come spread alike
 over the logarithm of the work, as records do, and k of them came in the second half of it, then twice the work finds k + ½ more
-on the average (with Jeffreys' prior of a rate). And where the samples leave a choice among M systems, they leave it among others
+on the average (with Jeffreys' prior of a rate). Where the samples leave a choice among M systems, they leave it among others
 that were not met, too: M is the exponential of the entropy of the weights. A share c of all these is the law:
 
     P(unmet) = 1 - exp(-c (k + ½ + b (M - 1))).
