@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Shard(Generic[Found]):
-    """What shard ``number`` of ``of`` found, the checksum of its data, and where it is from."""
+    """The share of shard ``number`` of ``of``: what it found, the checksum of its data, and where it is from."""
 
     number: int
     of: int

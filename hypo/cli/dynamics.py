@@ -21,6 +21,7 @@ from hypo.cli.options import (
     treat_stops_as_interrupts,
 )
 from hypo.cli.parameter_options import drop_blanks
+from hypo.failures import Failures
 from hypo.interrupts import has_come
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ def dynamics(data: str, out: str | None, as_json: bool, quiet: bool, delays: tup
         with ignore_interrupts():
             place.status = "interrupted" if has_come() else "finished"
             place.write(model)
-        _tell_model(model, place, as_json, quiet)
-        sys.stdout.flush()
+        try:
+            _tell_model(model, place, as_json, quiet)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            return complain(f"interrupted; the model was saved to {place.folder}", INTERRUPTED)
         if place.failed:
             return complain("; ".join(place.notes), INTERRUPTED if has_come() else ELSEWHERE)
         for text in place.notes:
@@ -103,7 +107,12 @@ def _tell_model(model: WorldModel, place: ModelFolder, as_json: bool, quiet: boo
     elif quiet:
         say(text.write_laws(model))
     else:
-        text.print_report(model, sys.stdout)
+        failures = Failures()
+        with failures.guarded("the report"):
+            text.print_report(model, sys.stdout)
+        if failures.found:
+            say(text.write_laws(model))
+            place.notes += [f"the report could not be printed: {f.error}, in {f.where}" for f in failures.found]
         if not place.failed:
             say(f"\nWritten to {place.folder}: {', '.join(place.written)}")
 

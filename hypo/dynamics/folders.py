@@ -73,7 +73,7 @@ class ModelFolder(Place):
         """Write a model, its record and its report."""
         folder.mkdir(parents=True, exist_ok=True)
         found.save(folder)
-        write_text(folder / RECORD_FILE, to_json(found, self.status))
+        self._add(RECORD_FILE, lambda path: write_text(path, to_json(found, self.status)), folder)
         self._add(REPORT_FILE, found.report, folder)
         if self.plot:
             self._add(PLOT_FILE, found.plot, folder)
@@ -88,10 +88,12 @@ class ModelFolder(Place):
         """Have ``write`` make a file; where that fails, a note says so: the model itself is there."""
         failures = Failures()
         try:
-            with failures.guarded(name):
+            with failures.guarded(name, OSError):
                 write(folder / name)
             reasons = [f"{f.error}, in {f.where}" for f in failures.found]
         except (OSError, HypoError) as error:
+            if name == RECORD_FILE:
+                raise
             reasons = [str(error)]
         if reasons:
             # Nothing of an earlier model stays beside this one.

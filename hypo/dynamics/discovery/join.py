@@ -28,7 +28,9 @@ def join(found: Sequence[Discovered]) -> Discovered:
                 log_evidence = max(old[0], log_evidence)
             best[form] = log_evidence, s
     top = max(log_evidence for log_evidence, _ in best.values())
-    total = sum(math.exp(log_evidence - top) for log_evidence, _ in best.values())
+    # Together they met at least what each did.
+    met = 1.0 - min(each.unmet for each in found)
+    total = sum(math.exp(log_evidence - top) for log_evidence, _ in best.values()) / met
     ranked = sorted(best.values(), key=lambda each: (-each[0], each[1].score))
     systems = tuple(replace(s, weight=math.exp(log_evidence - top) / total) for log_evidence, s in ranked)
     chief = next(each for each in found if any(s.fitted is systems[0].fitted for s in each.systems))

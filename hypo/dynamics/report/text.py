@@ -68,14 +68,14 @@ def make_states_table(model: ModelFields, fitted: Agreement, given: Agreement) -
 
 
 def make_rivals_table(model: ModelFields) -> TextTable | None:
-    """The likeliest systems with their weights; None where the likeliest has nearly all."""
+    """The likeliest systems with their weights, and that of laws not met; None where the likeliest has nearly all."""
     shown, weight, unmet = [], 0.0, model.discovered.unmet
     for system in model.systems[:LINES]:
         shown.append(system)
         weight += system.weight
         if weight >= SHOWN * (1.0 - unmet):
             break
-    if len(shown) < 2:
+    if len(shown) < 2 and unmet < LEAST_UNMET:
         return None
     table = TextTable()
     table.add_column("weight", right=True)

@@ -8,9 +8,10 @@ import pytest
 
 from hypo import clock, interrupts
 from hypo.dynamics.discovery import discover as subject
-from hypo.dynamics.discovery import propose
+from hypo.dynamics.discovery import propose, single
 from hypo.dynamics.discovery.discover import discover
 from hypo.dynamics.discovery.fallback import describe_haste
+from hypo.dynamics.discovery.trials import fits
 from hypo.dynamics.fit import discover_laws
 from hypo.dynamics.options import Options
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -57,11 +58,11 @@ def test_without_any_time_there_is_a_line_and_a_sentence_that_says_so():
 
 
 FAILING = {
-    "the search for the law of s": (subject, "propose"),
+    "the search for the law of s": (single, "propose"),
     "sums of terms for s": (propose, "sparse_sums"),
     "the search on rates for i": (propose, "search_rates"),
     "combining equations": (subject, "combine"),
-    "trials of laws of i": (subject, "rank_alone"),
+    "trials of laws of i": (single, "rank_alone"),
     "trying neighbours of the best systems": (subject, "refine"),
     "fitting the best systems to the end": (subject._Work, "_finish"),
     "remarks": (subject, "make_remarks"),
@@ -81,7 +82,7 @@ def test_one_part_that_fails_leaves_the_rest(part, monkeypatch, processor_time):
 
 
 def test_one_fit_that_fails_leaves_the_others(monkeypatch, processor_time):
-    fit, count = subject.fit_system, [0]
+    fit, count = fits.fit_from, [0]
 
     def fail_often(*args, **settings):
         count[0] += 1
@@ -89,14 +90,14 @@ def test_one_fit_that_fails_leaves_the_others(monkeypatch, processor_time):
             raise RuntimeError("out of order")
         return fit(*args, **settings)
 
-    monkeypatch.setattr(subject, "fit_system", fail_often)
+    monkeypatch.setattr(fits, "fit_from", fail_often)
     found = discover(epidemic(n=40), Options(time_limit=2.0))
     assert np.isfinite(found.best.misfit) and any("the fit of a system" in remark for remark in found.remarks)
 
 
-@pytest.mark.parametrize("stage", ["_candidates", "_alone", "combine", "refine"])
+@pytest.mark.parametrize("stage", ["_candidates", "try_alone", "combine", "refine"])
 def test_an_interrupt_at_any_stage_leaves_an_answer(stage, monkeypatch, processor_time):
-    owner = subject if stage in ("combine", "refine") else subject._Work
+    owner = subject._Work if stage == "_candidates" else subject
     work = getattr(owner, stage)
 
     def interrupt(*args):

@@ -28,7 +28,8 @@ def of_shard(model, number, of, systems=None, **settings):
 
 
 def other(fitted, text):
-    return replace(fitted, system=fitted.system.with_equation(1, free(text)))
+    system = fitted.system.with_equation(1, free(text))
+    return replace(fitted, system=system, covariance=np.eye(len(system.parameters)))
 
 
 def test_a_search_goes_on_from_a_model_or_its_folder(model, tmp_path):

@@ -35,3 +35,17 @@ def test_a_closed_stream_ends_the_line_alone(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_limit_that_is_none() -> None:
     with pytest.raises(InputError, match="time_limit"), tell_time(io.StringIO(), "soon"):
         pass
+
+
+def test_compiling_is_told_and_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PlainProgress, "every", 0.01)
+    seconds = iter([0.0, 7.0, *[9.0] * 10000])
+    monkeypatch.setattr("hypo.dynamics.report.waiting._compiling", lambda: next(seconds))
+    stream = io.StringIO()
+    with tell_time(stream, "2min"):
+        while stream.getvalue().count("\n") < 3:
+            time.sleep(0.01)
+    first, second, third = stream.getvalue().splitlines()[:3]
+    assert first == "compiling for this machine, once per installation: 7 s"
+    assert second == "compiling for this machine, once per installation: 9 s"
+    assert third == "searching for laws of motion: 0 s of 120 s"
