@@ -26,7 +26,7 @@ ROWS = 100
 
 @dataclass(frozen=True)
 class Structure:
-    """What the structure of a system costs.
+    """Code length of the structure of a system.
 
     Attributes:
         nats: of the structure.
