@@ -2,7 +2,7 @@
 
     python benchmarks/dynamics/calibration.py given  --systems 200   structure given: constants, bands of rollouts
     python benchmarks/dynamics/calibration.py search --systems 200   nothing given: weights, bands of rollouts
-    python benchmarks/dynamics/calibration.py drawn  --systems 200   the same for systems drawn from textbooks (drawn.py): weights
+    python benchmarks/dynamics/calibration.py drawn  --systems 200   weights for systems drawn from textbooks (drawn.py)
     python benchmarks/dynamics/calibration.py report                 tables of what was run
 
 A system is one of twelve textbook laws with constants, start, noise (1, 2 or 5 % of each value) and number of samples (40 to

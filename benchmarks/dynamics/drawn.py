@@ -1,8 +1,8 @@
 """Fresh systems to calibrate weights by: drawn from the textbooks that the prior was counted from, half of them changed.
 
-An entry of ``hypo/dynamics/discovery/textbook.toml`` gets constants, a start, a duration, a number of samples and a noise at
-random. In every second system one term is left out or one is added that stands in another entry, so that laws occur that stand
-nowhere. What runs away, stands still within its noise or moves faster than it is sampled is drawn again.
+An entry of ``hypo/dynamics/discovery/prior/textbook.toml`` gets constants, a start, a duration, a number of samples and a noise
+at random. In every second system one term is left out or one is added that stands in another entry, so that laws occur that
+stand nowhere. What runs away, stands still within its noise or moves faster than it is sampled is drawn again.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python benchmarks/dynamics/fields.py
 
-Counts of all fields of ``hypo/dynamics/discovery/textbook.toml`` but one spell the systems of that one; in turn for each. A
-part of the grammar is judged by the loss where it is not learned: its choices then have their base chances.
+Counts of all fields of ``hypo/dynamics/discovery/prior/textbook.toml`` but one spell the systems of that one; in turn for each.
+A part of the grammar is judged by the loss where it is not learned: its choices then have their base chances.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from hypo.dynamics.discovery.grammar import Choice
-from hypo.dynamics.discovery.textbook import SMOOTHING, Counts, Entry, entries
+from hypo.dynamics.discovery.prior.grammar import Choice
+from hypo.dynamics.discovery.prior.textbook import SMOOTHING, Counts, Entry, entries
 
 # α that are compared.
 SMOOTHINGS = (1.0, 2.0, 4.0, 8.0, 16.0)

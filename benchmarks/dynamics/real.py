@@ -33,7 +33,7 @@ from named import make_system  # noqa: E402
 import hypo  # noqa: E402
 from hypo.dynamics.calibration.calibrated import Calibrated  # noqa: E402
 from hypo.dynamics.calibration.fit_system import fit_system  # noqa: E402
-from hypo.dynamics.discovery.prior import system_code_length  # noqa: E402
+from hypo.dynamics.discovery.prior.lengths import system_code_length  # noqa: E402
 from hypo.dynamics.reading import Roles, read_trajectories  # noqa: E402
 from hypo.dynamics.system import System  # noqa: E402
 from hypo.dynamics.trajectories import Trajectories  # noqa: E402

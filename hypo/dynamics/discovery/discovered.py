@@ -29,6 +29,8 @@ class Discovered:
         effective_rows: by equation, the number of independent rows of its rate.
         remarks: sentences for the user: undersampled states, what the data cannot tell apart, a conserved sum.
         seconds: time taken.
+        turns: turns of the search that were taken to their end, with those of a search that this one went on from.
+        is_cut: True where the time limit or an interrupt ended the search before its end.
         rules: each rule of what is known in words, with how the likeliest system fares under it.
     """
 
@@ -38,6 +40,8 @@ class Discovered:
     remarks: tuple[str, ...] = ()
     seconds: float = 0.0
     rules: tuple[tuple[str, Verdict], ...] = ()
+    turns: int = 0
+    is_cut: bool = False
 
     @property
     def unmet(self) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior.lengths import code_length
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.dynamics.kinds import Kind, without_idle_delays

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.prior import system_structure
+from hypo.dynamics.discovery.prior.lengths import system_structure
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]

@@ -55,6 +55,7 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
         "rules": list(model.settings.get("rules", ())),
         "remarks": list(write_remarks(model, fitted, given)),
         "timing": {"total": model.discovered.seconds},
+        "search": {"turns": model.discovered.turns, "is_cut": model.discovered.is_cut},
         "manifest": {
             "version": hypo.__version__,
             "seed": model.settings.get("seed"),

@@ -71,9 +71,22 @@ class Terms:
         )
 
 
+# The last terms that were made: the equations of a system have the same ones.
+_last: tuple[tuple[object, ...], Terms] | None = None
+
+
 def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
     """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
     one."""
+    global _last
+    waves = tuple(waves)
+    key = (tuple(columns), X.shape, X.tobytes(), tuple(map(str, waves)))
+    if _last is None or _last[0] != key:
+        _last = key, _make_terms(columns, X, waves)
+    return _last[1]
+
+
+def _make_terms(columns: Sequence[str], X: Values, waves: Sequence[Expression]) -> Terms:
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]

@@ -1,9 +1,9 @@
 """How likely it is that the law is not among the systems that were met.
 
 A search that still finds better systems has not seen them all. If systems that are better than all before come spread alike
-over the logarithm of the work, as records do, and k of them came in the second half of it, then twice the work finds k + ½ more
-on the average (with Jeffreys' prior of a rate). And where the samples leave a choice among M systems, they leave it among others
-that were not met, too: M is the exponential of the entropy of the weights. A share c of all these is the law:
+over the logarithm of the work, as records do, and k of them came in the second half of it, then twice the work finds k + ½
+more on the average (with Jeffreys' prior of a rate). And where the samples leave a choice among M systems, they leave it among
+others that were not met, too: M is the exponential of the entropy of the weights. A share c of all these is the law:
 
     P(unmet) = 1 - exp(-c (k + ½ + b (M - 1))).
 """
@@ -13,9 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hypo.dynamics.discovery.sums import as_sum
-from hypo.dynamics.discovery.trials.judge import Judged
-from hypo.dynamics.system import System
+from hypo.dynamics.discovery.trials.judge import Judged, structure_of
 
 # c and b, with which the laws of systems that were drawn from the textbooks were likeliest under weights with this in them
 # (benchmarks/dynamics/calibration.py, parts "drawn" and "search").
@@ -43,11 +41,7 @@ def late_records(judged: Sequence[Judged | None]) -> int:
     for n, j in enumerate(judged):
         if j is None or not j.score < best:
             continue
-        best, new = j.score, _form(j.fitted.system)
+        best, new = j.score, structure_of(j.fitted.system)
         count += 2 * n >= len(judged) and new != form
         form = new
     return count
-
-
-def _form(system: System) -> tuple[str, ...]:
-    return tuple(as_sum(e).form for e in system.equations)

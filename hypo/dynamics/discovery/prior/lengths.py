@@ -1,7 +1,8 @@
 """The prior for rate laws: code lengths in nats of right-hand sides, as textbooks write them.
 
-A right-hand side is spelled by choices (:mod:`hypo.dynamics.discovery.grammar`), each of which costs minus the logarithm of its
-chance; chances are counted in systems of textbooks that stand in no benchmark (:mod:`hypo.dynamics.discovery.textbook`):
+A right-hand side is spelled by choices (:mod:`hypo.dynamics.discovery.prior.grammar`), each of which costs minus the logarithm
+of its chance; chances are counted in systems of textbooks that stand in no benchmark
+(:mod:`hypo.dynamics.discovery.prior.textbook`):
 
     L = Σ_choices [ -log P(symbol | context) + log(alternatives that are all alike) ].
 
@@ -15,9 +16,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hypo.dynamics.discovery.grammar import Seen, choices
+from hypo.dynamics.discovery.prior.grammar import Seen, choices
+from hypo.dynamics.discovery.prior.textbook import counts
 from hypo.dynamics.discovery.sums import as_sum
-from hypo.dynamics.discovery.textbook import counts
 from hypo.expression.expr import Expression
 
 # Rows that make ½ log n where nobody says how many there are.
@@ -53,6 +54,19 @@ def code_length(
     """
     found = _structure([e], [own or next(iter(e.variables), "")], n_column, rows, signs)
     return found.nats + found.numbers * 0.5 * math.log(max(rows, 2.0))
+
+
+def costs_of_terms(
+    forms: Sequence[str], terms: Sequence[Expression], own: str, n_column: int, rows: float = ROWS
+) -> dict[str, float]:
+    """Code lengths of terms with a fitted coefficient of either sign, by form; terms of one form cost the same. ``own`` is the
+    state whose rate they stand in."""
+    out: dict[str, float] = {}
+    for form, e in zip(forms, terms, strict=True):
+        if form not in out:
+            number = Expression.constant(1.0, free=True)
+            out[form] = code_length(number * e if e.variables else number, own, n_column, rows, signs=False)
+    return out
 
 
 def system_code_length(

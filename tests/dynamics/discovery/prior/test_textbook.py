@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hypo.dynamics.discovery.grammar import Choice
+from hypo.dynamics.discovery.prior.grammar import Choice
+from hypo.dynamics.discovery.prior.textbook import SMOOTHING, STATES, Counts, counts, entries
 from hypo.dynamics.discovery.sums import as_sum
-from hypo.dynamics.discovery.textbook import SMOOTHING, STATES, Counts, counts, entries
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
 
-BENCHMARKS = Path(__file__).resolve().parents[3] / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[4] / "benchmarks"
 
 
 def forms(equations):

@@ -9,7 +9,7 @@
 5. Numbers are fitted or exact; terms of a kind are losses or gains.
 
 Names of others are drawn from all columns alike. How often textbooks choose what is counted in
-:mod:`hypo.dynamics.discovery.textbook`.
+:mod:`hypo.dynamics.discovery.prior.textbook`.
 """
 
 from __future__ import annotations

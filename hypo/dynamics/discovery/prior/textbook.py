@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from hypo.dynamics.discovery.grammar import Choice, Seen, choices
+from hypo.dynamics.discovery.prior.grammar import Choice, Seen, choices
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -61,7 +61,7 @@ class Counts:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All systems of the file."""
-    text = (files("hypo.dynamics.discovery") / "textbook.toml").read_text(encoding="utf-8")
+    text = (files("hypo.dynamics.discovery.prior") / "textbook.toml").read_text(encoding="utf-8")
     out = []
     for field, systems in tomllib.loads(text).items():
         for name, laws in systems.items():

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hypo.dynamics.discovery.prior import code_length, system_code_length, system_structure
+from hypo.dynamics.discovery.prior.lengths import code_length, system_code_length, system_structure
 from hypo.expression.expr import Expression
 from tests.dynamics.calibration.systems import law
 
