@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
+from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.inputs import find_columns, has_names, is_table, read_input_table
 from hypo.dynamics.trajectories import Run
@@ -56,7 +57,7 @@ def choose_moments(
         InputError: times do not rise, or there are fewer than two, or one lies between steps; the end is before the beginning;
             inputs are wrong.
     """
-    recorded = model.data.runs[0] if run is None else run
+    recorded = joined(model.data, 0) if run is None else run
     table = read_input_table(model, actions) if model.actions and is_table(model, actions) else None
     own = table.time if table is not None else None
     shown = _choose_shown(model, until, times, recorded, own, None if table is not None else _count_rows(actions))
