@@ -164,6 +164,6 @@ def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: boo
         write_file(out, text)
     if plot:
         note(f"the plot was written to {rollouts.draw(found, folder)}")
-    for line in rollouts.describe_runaways(found):
+    for line in found.describe_ends():
         note(line)
     return FOUND

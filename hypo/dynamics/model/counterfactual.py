@@ -167,7 +167,7 @@ def _set_input(model: ModelFields, run: Run, given: Values | None, name: str, va
 
 
 def _remarks(
-    model: ModelFields, run: Run, factual: list[tuple[Members, Values, Values]], left_out: int, n: int
+    model: ModelFields, run: Run, factual: list[tuple[Members, Values, NDArray[np.void]]], left_out: int, n: int
 ) -> tuple[str, ...]:
     out = []
     if left_out:
@@ -185,18 +185,19 @@ def _remarks(
     return tuple(out)
 
 
-def _as_rollout(model: ModelFields, run: Run, parts: list[tuple[Members, Values, Values]]) -> Rollout:
+def _as_rollout(model: ModelFields, run: Run, parts: list[tuple[Members, Values, NDArray[np.void]]]) -> Rollout:
     """Trajectories of all systems."""
     states = np.concatenate([paths for _, paths, _ in parts])
     system = np.concatenate([np.full(m.n, m.number) for m, _, _ in parts])
     used = sorted(set(system.tolist()))
     centres = np.array([quantiles(states[system == k], (0.5,))[0] for k in used])
     weights = np.array([np.mean(system == k) for k in used])
+    ended = np.concatenate([away for _, _, away in parts])
     return Rollout(
         run.time,
         model.states,
         states,
-        np.concatenate([away for _, _, away in parts]),
+        ended["moment"],
         np.searchsorted(used, system),
         centres,
         weights,
@@ -204,4 +205,5 @@ def _as_rollout(model: ModelFields, run: Run, parts: list[tuple[Members, Values,
         np.zeros_like(states),
         model.data.time,
         find_units(model.system, model.data),
+        reason=ended["reason"],
     )

@@ -111,20 +111,9 @@ def write_rollout_json(rollout: Rollout, level: float) -> str:
             state: {name: values.tolist() for name, values in parts.items()}
             for state, parts in _columns(rollout, level)
         },
-        "remarks": list(describe_runaways(rollout)),
+        "remarks": list(rollout.describe_ends()),
     }
     return json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def describe_runaways(rollout: Rollout) -> Iterator[str]:
-    """A sentence on trajectories that run away, if any."""
-    moments = rollout.diverged
-    away = np.isfinite(moments)
-    if away.any():
-        yield (
-            f"{int(away.sum())} of {len(moments)} trajectories run away, the first at {rollout.clock} = "
-            f"{moments[away].min():.4g}; they are left out from there on"
-        )
 
 
 def draw(rollout: Rollout, folder: str) -> Path:

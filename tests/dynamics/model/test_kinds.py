@@ -39,7 +39,7 @@ def test_steps_of_a_map() -> None:
 
 def test_a_bouncing_ball() -> None:
     model = make_model(Case({"h": "v", "v": "-g"}, {"g": 9.81}, [1.0, 0.0], 0.4))
-    r = model.rollout({"h": 1.0, "v": 0.0}, until=1.0, n_samples=3, events=["h < 0: v = -0.8*v"])
+    r = model.rollout({"h": 1.0, "v": 0.0}, until=1.0, n_samples=4, events=["h < 0: v = -0.8*v"])
     hit = np.sqrt(2 / 9.81)
     t = 1.0 - hit
     assert r.median[-1] == pytest.approx(

@@ -11,7 +11,7 @@ import pytest
 
 from hypo.dynamics.model.rollouts.sampling import resample, share_out
 from hypo.dynamics.model.world_model import WorldModel
-from hypo.errors import InputError
+from hypo.errors import FormulaError, InputError
 from tests.dynamics.model import cases
 from tests.dynamics.model.cases import Case, make_model, simulate
 
@@ -201,7 +201,19 @@ def test_what_runs_away_is_a_mask_with_its_time() -> None:
     late = r.time[None, :] >= r.diverged[:, None]
     assert np.all(np.isnan(r.states[late])) and np.all(np.isfinite(r.states[~late]))
     assert r.share_diverged[-1] == pytest.approx(away.mean())
-    assert "run away, the first at" in str(r)
+    assert f"{away.sum()} of 50 trajectories run away, the first at t = " in str(r)
+
+
+def test_where_the_law_has_no_value_is_told() -> None:
+    """x' = -2 sqrt(x) - 1/2: x reaches 0, below which there is no root."""
+    model = make_model(Case({"x": "-2*sqrt(x) - 0.5"}, {}, [1.0], 0.4))
+    r = model.rollout({"x": 1.0}, until=2.0, n_samples=5)
+    told = list(r.describe_ends())
+    assert told[0].startswith("the law has no value on 5 of 5 trajectories, the first at t = 0.6")
+    assert told[1].startswith("from t = 0.6") and "fewer than half of the trajectories are left" in told[1]
+    assert len(told) == 2
+    with pytest.raises(FormulaError, match="assigns u, which is no state; events can set the states x, v"):
+        make_model(DRIVEN).rollout(events=["u > 0: u = 0"])
 
 
 def test_equal_seeds_and_several_starts(model: WorldModel) -> None:

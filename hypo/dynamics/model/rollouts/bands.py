@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,16 @@ Values = NDArray[np.float64]
 
 # Share of draws below which those that are left have no median.
 LEAST_LEFT = 0.5
+
+# Why trajectories end: they run beyond all bounds, the law has no value, there are too many steps, or events ever more quickly.
+RUNS_AWAY, NO_VALUE, TOO_LONG, TOO_QUICK = range(4)
+# The same in words, of {} trajectories.
+_WHY = (
+    "{} run away",
+    "the law has no value on {}",
+    "{} need more steps than can be followed",
+    "events come ever more quickly on {}",
+)
 
 # What bands can be of.
 PARTS = ("all", "structure", "constants", "start", "process", "noise")
@@ -47,6 +57,7 @@ class Rollout:
         clock: the name of time, with its unit.
         units: by state.
         process: (n_sample, n_time, n_state), what random forces on the states add to each trajectory; None: there are none.
+        reason: (n_sample,), why those that ended did so, RUNS_AWAY, NO_VALUE, TOO_LONG or TOO_QUICK.
     """
 
     time: Values
@@ -61,6 +72,7 @@ class Rollout:
     clock: str = "t"
     units: dict[str, str] = field(default_factory=dict)
     process: Values | None = field(default=None, repr=False)
+    reason: NDArray[np.int8] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         n, m = self.states.shape[:2]
@@ -148,7 +160,7 @@ class Rollout:
         away = self.diverged[np.isfinite(self.diverged)]
         if len(away):
             for ax in panels:
-                ax.axvline(away.min(), color="C3", ls=":", label=f"first of {len(away)} that run away")
+                ax.axvline(away.min(), color="C3", ls=":", label=f"first of {len(away)} that end")
         panels[0].legend(frameon=False)
         panels[-1].set_xlabel(_label(self.clock, self.units))
         if path is not None:
@@ -156,9 +168,23 @@ class Rollout:
         return figure
 
     def __str__(self) -> str:
-        away = int(np.isfinite(self.diverged).sum())
         text = f"{len(self.states)} trajectories of {', '.join(self.names)} from {self.time[0]:g} to {self.time[-1]:g}"
-        return text + (f"; {away} run away, the first at {self.diverged.min():.4g}" if away else "")
+        return "; ".join([text, *self.describe_ends()])
+
+    def describe_ends(self) -> Iterator[str]:
+        """Sentences on trajectories that end before the last moment, without full stops."""
+        reasons = np.full(len(self.diverged), RUNS_AWAY) if self.reason is None else self.reason
+        for k, words in enumerate(_WHY):
+            moments = self.diverged[(reasons == k) & np.isfinite(self.diverged)]
+            if len(moments):
+                count = f"{len(moments)} of {len(self.diverged)} trajectories"
+                yield f"{words.format(count)}, the first at {self.clock} = {moments.min():.4g}; they are left out from there on"
+        few = np.flatnonzero(np.all(np.isnan(self.median), axis=1))
+        if len(few):
+            yield (
+                f"from {self.clock} = {self.time[few[0]]:.4g} on fewer than half of the trajectories are left, which have no "
+                "median and no band"
+            )
 
 
 def _label(name: str, units: dict[str, str]) -> str:

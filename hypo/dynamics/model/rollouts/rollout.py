@@ -94,7 +94,9 @@ def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ..
     from hypo.dynamics.integration.events import Event
 
     each = [events] if isinstance(events, str) else events
-    return tuple(Event.parse(e, model.system.columns) if isinstance(e, str) else e for e in each)
+    late = {d.column for d in model.system.delays}
+    columns = [c for c in model.system.columns if c not in late]
+    return tuple(Event.parse(e, columns, states=model.states) if isinstance(e, str) else e for e in each)
 
 
 def check_count(n_samples: int) -> None:
@@ -161,9 +163,12 @@ def roll(
 
 
 def _draw_errors(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
-    """Standard normal numbers, each draw and the next with opposite signs: the median of a few is smooth, too."""
+    """Standard normal numbers, each draw and the next with opposite signs, and 0 for the last of an odd number: so the median
+    of a few is smooth, too."""
     z = rng.standard_normal(shape)
-    z[1::2] = -z[: shape[0] - shape[0] % 2 : 2]
+    even = shape[0] - shape[0] % 2
+    z[1::2] = -z[:even:2]
+    z[even:] = 0.0
     return z
 
 
@@ -174,7 +179,7 @@ class _Part:
     member: Members
     paths: Values
     from_centre: Values
-    diverged: Values
+    ended: NDArray[np.void]
     process: Values | None = None
 
 
@@ -200,7 +205,7 @@ def _follow_all(model: ModelFields, m: Members, means: list[Values], drawn: list
     many = Members(m.number, m.fitted, np.tile(m.P, (1, len(blocks))))
     paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events)
     pieces = np.split(paths, len(blocks))
-    moments = np.split(away, len(blocks))
+    moments: list[NDArray[np.void]] = np.split(away, len(blocks))
     others = iter(pieces[len(drawn) :])
     return [_Part(m, pieces[k], pieces[k] if exact[k] else next(others), moments[k]) for k in range(len(drawn))]
 
@@ -234,11 +239,12 @@ def _joined(
         sd = noise_of(p.member.fitted, np.nan_to_num(states[own]))
         noise[own, :, : sd.shape[2]] = sd * z[own] * factor
         at += p.member.n
+    ended = np.concatenate([p.ended for p in parts])
     return Rollout(
         course.shown,
         model.states,
         states,
-        np.concatenate([p.diverged for p in parts]),
+        ended["moment"],
         np.concatenate([np.full(p.member.n, p.member.number) for p in parts]),
         centres[:, course.keep],
         weights / weights.sum(),
@@ -246,5 +252,8 @@ def _joined(
         noise,
         model.data.time,
         find_units(model.system, model.data),
-        None if forcing is None else np.concatenate([p.process for p in parts if p.process is not None])[:, course.keep],
+        None
+        if forcing is None
+        else np.concatenate([p.process for p in parts if p.process is not None])[:, course.keep],
+        ended["reason"],
     )
