@@ -209,7 +209,7 @@ def test_where_the_law_has_no_value_is_told() -> None:
     model = make_model(Case({"x": "-2*sqrt(x) - 0.5"}, {}, [1.0], 0.4))
     r = model.rollout({"x": 1.0}, until=2.0, n_samples=5)
     told = list(r.describe_ends())
-    assert told[0].startswith("the law has no value on 5 of 5 trajectories, the first at t = 0.6")
+    assert told[0].startswith("the law has no value on 5 of 5 trajectories, the first at t = 0.5976")
     assert told[1].startswith("from t = 0.6") and "fewer than half of the trajectories are left" in told[1]
     assert len(told) == 2
     with pytest.raises(FormulaError, match="assigns u, which is no state; events can set the states x, v"):

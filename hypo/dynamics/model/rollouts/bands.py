@@ -81,7 +81,7 @@ class Rollout:
 
     @property
     def measured(self) -> Values:
-        """What measurements would show (n_sample, n_time, n_state): states, what random forces add, and noise."""
+        """Draws of what measurements would show (n_sample, n_time, n_state): states, what random forces add, and noise."""
         return self.states + self.noise + (0.0 if self.process is None else self.process)
 
     @property
@@ -201,7 +201,7 @@ def quantiles(samples: Values, ends: Sequence[float]) -> Values:
 
 
 def where_enough(samples: Values, found: Values) -> Values:
-    """What was found (…, n_time, n_state) in samples (n_sample, n_time, n_state), NaN where fewer than half are there."""
+    """Numbers found (…, n_time, n_state) in samples (n_sample, n_time, n_state), NaN where fewer than half are there."""
     return np.where(np.mean(np.isfinite(samples), axis=0) >= LEAST_LEFT, found, np.nan)
 
 

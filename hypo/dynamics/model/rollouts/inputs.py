@@ -113,7 +113,7 @@ def _as_numbers(source: str, name: str, column: Any) -> Values:
 
 
 def _factor(model: ModelFields, source: str, name: str, given: str | None) -> float:
-    """What numbers of a column are multiplied by to be in the model's unit."""
+    """The factor that takes numbers of a column to the model's unit."""
     own = model.data.units.get(name)
     if given is None or given == own:
         return 1.0
