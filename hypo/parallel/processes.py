@@ -84,9 +84,9 @@ class Processes(Remote):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            # Nobody waits for what is still being worked on.
+            # Nobody waits for what is still being worked on; a handler that the main module sets has nothing to say.
             for process in (getattr(self._pool, "_processes", None) or {}).values():
-                process.terminate()
+                process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._placed.clear()
         self._folder.cleanup()
