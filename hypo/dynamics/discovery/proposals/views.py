@@ -130,7 +130,7 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
 
 
 def _choose_runs(data: Trajectories) -> NDArray[np.int64]:
-    """Numbers of runs, evenly among all: a few with all of their samples tell more than all of them with gaps between samples."""
+    """Numbers of runs, evenly among all: a few with all of their samples tell more than all with gaps between samples."""
     long = np.array([r for r, run in enumerate(data.runs) if run.n_row >= LEAST_SAMPLES], np.int64)
     if not len(long):
         return long
