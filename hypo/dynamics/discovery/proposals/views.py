@@ -38,6 +38,8 @@ Values = NDArray[np.float64]
 PER_SAMPLE = 2
 MOST_POINTS = 1200
 LEAST_POINTS = 40
+# Runs of it at least, where there are more than have room with all of their samples.
+LEAST_RUNS = 3
 # Least noise as a share of the spread of samples: what quadrature and the smoother's assumptions leave.
 LEAST_NOISE = 1e-5
 # Samples of a run that make rows.
@@ -112,8 +114,9 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
     ``model`` gives the law (n,) at columns (n_column, n) as far as it is known, for the slopes; None: a quadratic stands in.
     """
     data = columns.data
-    most = max(MOST_POINTS // len(data.runs), LEAST_POINTS)
-    each = [_of_run(columns, k, r, most, model) for r, run in enumerate(data.runs) if run.n_row >= LEAST_SAMPLES]
+    chosen = _choose_runs(data)
+    most = max(MOST_POINTS // max(len(chosen), 1), LEAST_POINTS)
+    each = [_of_run(columns, k, r, most, model) for r in chosen]
     blocks = [b for b in each if b is not None]
     if not blocks:
         return None
@@ -124,6 +127,16 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
         i, j = i + b.W.shape[0], j + b.W.shape[1]
     X = np.ascontiguousarray(np.hstack([b.X for b in blocks]))
     return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
+
+
+def _choose_runs(data: Trajectories) -> NDArray[np.int64]:
+    """Numbers of runs, evenly among all: a few with all of their samples tell more than all with gaps between samples."""
+    long = np.array([r for r, run in enumerate(data.runs) if run.n_row >= LEAST_SAMPLES], np.int64)
+    if not len(long):
+        return long
+    points = PER_SAMPLE * float(np.median([data.runs[r].n_row for r in long]))
+    room = max(int(MOST_POINTS // points), LEAST_RUNS)
+    return np.asarray(long[np.unique(np.linspace(0, len(long) - 1, min(room, len(long))).astype(np.int64))])
 
 
 def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None) -> View | None:
