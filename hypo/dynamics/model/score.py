@@ -13,6 +13,7 @@ from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
+from hypo.dynamics.model.rollouts.rollout import as_events
 from hypo.dynamics.model.rollouts.sampling import noise_of
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError
@@ -56,19 +57,21 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
             f"{data.source} has the states {', '.join(data.states)} and the inputs {', '.join(data.actions) or 'none'}; "
             f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
         )
+    events = as_events(None, model)
     logs, n, total = 0.0, 0, sum(w.weight for w in model.systems)
     for run in data.runs:
         each = [np.log(w.weight / total) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
     given = [guess_start(model.best, model.data, run) for run in data.runs]
-    fitted = [find_segment(model.best, model.data, run, None).start for run in data.runs]
+    fitted = [find_segment(model.best, model.data, run, None, events).start for run in data.runs]
     return Score(_predicted(model, given, data), _predicted(model, fitted, data), logs, n)
 
 
 def _predicted(model: ModelFields, starts: Sequence[Values], data: Trajectories) -> dict[str, float]:
     """R² by state; where the states run away nothing is predicted, and any other model is better."""
-    paths = [slopes_along(model.best, model.data, run, s).states for run, s in zip(data.runs, starts, strict=True)]
+    events, pairs = as_events(None, model), zip(data.runs, starts, strict=True)
+    paths = [slopes_along(model.best, model.data, run, s, events).states for run, s in pairs]
     m = model.system.n_measured
     r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in data.runs]))
     return dict(zip(model.states, np.nan_to_num(r2, nan=-np.inf).tolist(), strict=False))
@@ -79,10 +82,10 @@ def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
 
     The start s₀ is that of the first sample, with its errors S₀; the path is expanded about the start ŝ that fits best.
     """
-    m = fitted.system.n_measured
+    m, events = fitted.system.n_measured, as_events(None, model)
     first = guess_start(fitted, model.data, run)
-    best = find_segment(fitted, model.data, run, None).start
-    path = slopes_along(fitted, model.data, run, best)
+    best = find_segment(fitted, model.data, run, None, events).start
+    path = slopes_along(fitted, model.data, run, best, events)
     if not np.all(np.isfinite(path.states)):
         return -np.inf
     known = np.isfinite(run.states)

@@ -146,6 +146,6 @@ def _takes_many_steps(model: ModelFields, grid: Values) -> bool:
 
 
 def _find_band(model: ModelFields, number: int, grid: Values, draws: int) -> Band:
-    course = plan(model, None, None, grid, model.data.runs[number])
+    course = plan(model, None, None, grid, model.data.runs[number], ())
     found = roll(model, None, course, draws, 0, number)[0]
     return Band(grid, *found.band(LEVEL))
