@@ -31,7 +31,7 @@ from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, find_line, try_alone
 from hypo.dynamics.discovery.trials.alone import columns_along
-from hypo.dynamics.discovery.trials.combine import combine
+from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
 from hypo.dynamics.discovery.trials.judge import Judge, merged
 from hypo.dynamics.discovery.trials.refine import refine
@@ -63,7 +63,7 @@ LATE = 1.0
 COMBINING = 0.4
 CUT = "the time limit ended the search before its end: with more time, or resumed, it may find better laws"
 # Systems fitted at most, and those among them that combinations may have.
-MOST_FITS = 200
+MOST_FITS = 500
 COMBINATIONS = 120
 # Best systems of which laws that follow from others are tried.
 FOLLOWED = 10
@@ -136,6 +136,8 @@ class _Work:
         self.turns = 0 if before is None else before.turns
         self.is_cut = True
         self.is_smoothed = False
+        # True where smoothing was cut short: whatever follows depends on how far it came.
+        self.is_rough = False
         self.judge: Judge | None = None
         self.failures = Failures()
         # By equation the likeliest candidates so far; states whose laws were not searched for.
@@ -145,7 +147,9 @@ class _Work:
     def _look(self) -> None:
         """Smooth the states, and find out what kind of law is sought."""
         options, before = self.options, self.before
-        self.smoothed = smooth_all(self.data, Clock(now() + SMOOTHING * options.time_limit))
+        late = Clock(now() + SMOOTHING * options.time_limit)
+        self.smoothed = smooth_all(self.data, late)
+        self.is_rough = late.expired
         kind = make_kind(self.data, self.smoothed, options, self.knowledge)
         self._take(kind if before is None else replace(kind, delays=before.best.system.delays))
         self.is_smoothed = True
@@ -216,6 +220,7 @@ class _Work:
         self.judge = judge = self._new_judge(scorer)
         measured = [k - self.kind.first for k in self.sought]
         candidates = self._candidates(measured, turn)
+        lists: dict[int, list[Ranked]] = {}
         self.likely = dict(zip(self.sought, candidates, strict=True))
         # A search within has held interrupts back.
         release()
@@ -225,17 +230,16 @@ class _Work:
             k = self.sought[0]
             judge.judge_all(self.pattern.with_equation(k, e) for e in candidates[0])
         else:
-            lists = []
             for at, k, each in zip(self.sought, measured, candidates, strict=True):
                 ranked, is_cut = try_alone(
                     k, each, self.kind, self.columns, rows, self._late, self.executor, self.failures
                 )
                 self.is_cut = self.is_cut or is_cut
                 self.likely[at] = [r.expression for r in ranked]
-                lists.append(ranked)
+                lists[at] = ranked
             judge.clock = Clock(now() + COMBINING * self.clock.left)
             with self.failures.guarded("combining equations"):
-                combine(judge, self.pattern, self.sought, lists)
+                combine(judge, self.pattern, self.sought, [shortlist(each, len(lists)) for each in lists.values()])
             self.is_cut = self.is_cut or judge.clock.expired
         judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
@@ -246,7 +250,7 @@ class _Work:
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         # What was judged by then stands.
         with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
-            refine(judge, free, self.data, self.columns)
+            refine(judge, free, self.data, self.columns, {k: each for k, each in lists.items() if k in free})
 
     def _new_judge(self, scorer: Scorer) -> Judge:
         """A judge of this turn that knows what was fitted before."""
@@ -336,9 +340,10 @@ class _Work:
             forcing = None if has_come() else estimate_forcing(fitted, self.data, self.smoothed, late)
         with self.failures.guarded("remarks"):
             remarks = (*(e.remark() for e in events), *remarks, *make_remarks(systems, self.columns, forcing))
-        if self.is_cut and not has_come():
+        is_cut = self.is_cut or self.is_rough
+        if is_cut and not has_come():
             remarks = (describe_haste(self.options.time_limit, self.hasty) if self.hasty else CUT, *remarks)
         remarks = (*remarks, *describe_failures(self.failures.found))
         return Discovered(
-            systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, self.is_cut, events, forcing
+            systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, is_cut, events, forcing
         )
