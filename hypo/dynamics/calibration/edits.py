@@ -77,7 +77,7 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
     """The system with one parameter fixed at a simple number, or at the nearest whole one."""
     system = calibrated.system
     theta = system.parameters
-    for k, value in enumerate(theta):
+    for k, value in enumerate(theta[: system.n_constant]):
         row = np.eye(len(theta))[k]
         wanted = {float(np.copysign(s, value)) for s in SIMPLE} | ({float(np.round(value))} - {0.0})
         for number in sorted(wanted, key=lambda s: abs(s - value)):
@@ -91,8 +91,8 @@ def shared_parameters(calibrated: Calibrated) -> Iterator[Edit]:
     """The system with two parameters that are one."""
     system = calibrated.system
     theta = system.parameters
-    for a in range(len(theta)):
-        for b in range(a + 1, len(theta)):
+    for a in range(system.n_constant):
+        for b in range(a + 1, system.n_constant):
             if theta[a] * theta[b] <= 0 or not 0.5 <= theta[a] / theta[b] <= 2:
                 continue
             row = np.zeros(len(theta))

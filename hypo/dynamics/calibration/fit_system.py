@@ -318,7 +318,10 @@ class _Fit:
         covariance = normal.covariance() * inflation if p else np.zeros((0, 0))
         own, cross = normal.start_covariances(covariance / inflation if p else covariance)
         segments = tuple(
-            Segment(int(r), int(a), int(b), point.starts[:, s], own[s] * inflation, cross[s] * inflation)
+            Segment(
+                int(r), int(a), int(b), point.starts[:, s], own[s] * inflation, cross[s] * inflation,
+                (seg.past[0][:, s], seg.past[1][:, :, s]) if self.system.delays else None,
+            )  # fmt: skip
             for s, (r, (a, b)) in enumerate(zip(seg.run, seg.rows, strict=True))
         )
         starts = tuple(point.starts[:, int(np.argmax(seg.run == r))] for r in range(len(self.data.runs)))

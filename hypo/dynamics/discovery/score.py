@@ -62,7 +62,7 @@ class Scorer:
         """Nats of the forms, and of which numbers are equal."""
         cost, _ = system_structure([system.equations[k] for k in self.sought], len(self.columns), self.rows)
         free = len(system.of_constants)
-        parameters = len(system.parameters)
+        parameters = system.n_constant
         return cost + (free - parameters) * (math.log(max(free, 1)) + SHARED)
 
     def numbers(self, fitted: Calibrated) -> float:

@@ -154,7 +154,7 @@ def _follow(
     m = d + len(system.parameters) if with_slopes else 0
     far = np.full(d, np.finfo(float).max) if accuracy.far is None else np.array(accuracy.far, float)
     samples = Samples(np.empty((n_time, d, n)), np.empty((n_time, d, m, n)), np.empty(n), np.empty(n, np.int64))
-    delays, happening = make_delays(system, history), make_events(system, events)
+    delays, happening = make_delays(system, history, batch.parameters), make_events(system, events)
     if system.is_discrete:
         follow_discrete(laws_of(system), batch, far, samples, delays, happening)
         return samples
