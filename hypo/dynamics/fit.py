@@ -9,7 +9,6 @@ from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
-from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge
@@ -100,7 +98,6 @@ def fit_dynamics(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
-    refuse_other_kinds(options)
     known, trajectories = read_knowledge(knowledge, trajectories)
     return discover_laws(trajectories, options, known)
 
@@ -124,14 +121,6 @@ def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | N
             {"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in found.rules
         ]
     return WorldModel(found, settings)
-
-
-def refuse_other_kinds(options: Options) -> None:
-    """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {"delays": bool(options.delays)}
-    for kind, is_wanted in kinds.items():
-        if is_wanted:
-            raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
 def _describe(model: WorldModel) -> str:

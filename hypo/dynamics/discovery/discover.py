@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
-from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
+from hypo.dynamics.discovery.lags import LagChoice, choose_lags
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.quick import quick_law
 from hypo.dynamics.discovery.remarks import make_remarks
@@ -26,10 +27,10 @@ from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.discovery.trials.alone import Alone, columns_along
 from hypo.dynamics.discovery.trials.combine import Ranked, combine, rank_alone, shortlist
-from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, merged
+from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged, merged
 from hypo.dynamics.discovery.trials.refine import refine
 from hypo.dynamics.discovery.trials.sharing import written
-from hypo.dynamics.kinds import Kind, make_kind
+from hypo.dynamics.kinds import Kind, make_kind, without_idle_delays
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.system import Delay, System
@@ -39,9 +40,16 @@ from hypo.expression.expr import Expression
 from hypo.interrupts import during_a_fit, has_come, hold, release
 from hypo.knowledge.knowledge import Knowledge
 
-# Shares of the time left in which lags are found, by a search of its own, and fitted.
-FINDING_LAGS = 0.4
-FITTING_LAGS = 0.3
+# Shares of the time left in which likely lags are found, and then tried by trajectories.
+FINDING_LAGS = 0.3
+TRYING_LAGS = 0.4
+# Fits of combinations of laws at each choice of lags.
+FITS_OF_LAGS = 12
+# Nats behind the best within which a lag stays in the range of later fits, and the room that this leaves beyond it.
+LIKELY_LAG = 25.0
+ROOM = 1.25
+# First systems, of any lags, that the later search begins with.
+FIRST_SYSTEMS = 8
 # Seconds of the search for one equation, and the share of the time limit that all of them have at most.
 SECONDS_OF_SEARCH = 3.0
 PROPOSING = 0.4
@@ -86,7 +94,7 @@ def discover(data: Trajectories, options: Options | None = None, knowledge: Know
             release()
             work.run()
         except KeyboardInterrupt:
-            if work.judge is None or not work.judge.ranked():
+            if not work.found():
                 raise
         finally:
             hold()
@@ -99,6 +107,8 @@ class _Work:
     def __init__(self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None) -> None:
         self.data, self.options, self.clock = data, options, clock
         self.judge: Judge | None = None
+        # Systems of a first search, at several lags.
+        self.first: list[Judged] = []
         self.smoothed = smooth_all(data)
         self._take(make_kind(data, self.smoothed, options, knowledge))
 
@@ -114,33 +124,63 @@ class _Work:
         self._search()
         self._finish()
 
+    def found(self) -> list[Judged]:
+        """Systems found so far, best first."""
+        later = [] if self.judge is None else self.judge.ranked()
+        return later or self.first
+
     def _find_lags(self) -> None:
-        """Lags along the paths by first candidates; then those of the best system of a first search, fitted to the samples."""
-        whole, self.clock = self.clock, Clock(now() + FINDING_LAGS * self.clock.left)
-        if not self.options.discrete:
-            found: dict[str, Delay] = {}
-            for k in sorted(k - self.kind.first for k in self.sought):
-                for d in lags_along_paths(self.kind, k, self._candidates(k))[1]:
-                    found.setdefault(d.column, d)
-            if found:
-                self._take(replace(self.kind, delays=tuple(found.values())))
-        self._search()
-        assert self.judge is not None
-        first = self.judge.ranked()
-        self.clock = Clock(now() + FITTING_LAGS * whole.left)
-        if first and not has_come():
-            fitted = fit_lags(first[0].fitted, lambda s: self._fit(s, math.inf), self.kind.lag_bounds)
-            if fitted.system.delays:
-                self._take(replace(self.kind, delays=fitted.system.delays))
-        self.clock = whole
+        """First laws at the likeliest lags, lags fitted with them; the later search is for laws with the best one's lags."""
+        measured = [k - self.kind.first for k in self.sought]
+        whole = self.clock
+        choices = choose_lags(self.kind, measured, Clock(now() + FINDING_LAGS * whole.left))
+        kind, self.clock = self.kind, Clock(now() + TRYING_LAGS * whole.left)
+        self.judge = judge = self._new_judge()
+        if len(self.sought) == 1:
+            # All lags by turns: a clock that ends this has met each with its first laws.
+            each = [[(c, e) for e in c.laws.get(measured[0], ())] for c in choices]
+            for choice, e in (pair for turn in zip_longest(*each) for pair in turn if pair is not None):
+                judge.judge(replace(kind, delays=choice.delays).system([e]))
+        else:
+            for choice in choices:
+                self._try_lags(choice, judge, measured)
+        self.first, self.clock = judge.ranked(), whole
+        if self.first:
+            best = self.first[0].fitted.system.delays
+            self._take(replace(kind, delays=tuple(self._narrowed(q, d) for q, d in enumerate(best))))
+
+    def _try_lags(self, choice: LagChoice, judge: Judge, measured: list[int]) -> None:
+        """A few combinations of first laws at one choice of lags."""
+        self._take(replace(self.kind, delays=choice.delays))
+        if not self.sought:
+            judge.judge(self.pattern)
+            return
+        rows = float(np.mean(self.rows))
+        laws = [list(choice.laws.get(k, ())) or [self._linear(k)] for k in measured]
+        lists = [self._alone(k, each, rows) for k, each in zip(measured, laws, strict=True)]
+        judge.most = judge.count + FITS_OF_LAGS
+        combine(judge, self.pattern, self.sought, lists)
+
+    def _narrowed(self, q: int, delay: Delay) -> Delay:
+        """The delay with bounds that likely lags keep to: the rows before the longest one are rows of the past alone."""
+        if delay.bounds is None:
+            return delay
+        likely = [j.fitted.system.delays[q].lag for j in self.first if j.score <= self.first[0].score + LIKELY_LAG]
+        least, most = delay.bounds
+        return replace(delay, bounds=(least, min(most, max(ROOM * max(likely), least))))
+
+    def _new_judge(self) -> Judge:
+        background = self.kind.background
+        violation = None if background is None else background.violation
+        scorer = Scorer(columns_along(self.columns), self.sought, float(np.mean(self.rows)), violation)
+        return Judge(self._fit, scorer, self.clock, COMBINATIONS)
 
     def _search(self) -> None:
         """Candidates, their combinations and what is near the best of these; all of it is in ``judge``."""
-        rows = float(np.mean(self.rows))
-        background = self.kind.background
-        violation = None if background is None else background.violation
-        scorer = Scorer(columns_along(self.columns), self.sought, rows, violation)
-        self.judge = judge = Judge(self._fit, scorer, self.clock, COMBINATIONS)
+        rows, background = float(np.mean(self.rows)), self.kind.background
+        self.judge = judge = self._new_judge()
+        for j in self.first[:FIRST_SYSTEMS]:
+            judge.judge(self._with_bounds(j.fitted.system))
         measured = [k - self.kind.first for k in self.sought]
         candidates = [self._candidates(k) for k in measured]
         if not self.sought:
@@ -164,6 +204,12 @@ class _Work:
             refine(judge, free, self.data, self.columns)
         except FAILURES:
             return  # what was judged by then stands
+
+    def _with_bounds(self, system: System) -> System:
+        """A system with lags of its own, in the bounds that lags have now."""
+        pairs = zip(system.delays, self.pattern.delays, strict=True)
+        new = replace(system, delays=tuple(replace(own, bounds=now_.bounds) for own, now_ in pairs))
+        return new.with_parameters(new.within_bounds(new.parameters))
 
     def _fit(self, system: System, beat: float) -> Calibrated | None:
         return fit_system(system, self.data, self.smoothed, deadline=self.clock, beat=beat)
@@ -192,6 +238,9 @@ class _Work:
         d = len(self.sought)
         if len(candidates) == 1:
             return [Ranked(candidates[0], 0.0)]
+        if any(x.state != self.data.states[k] for x in self.pattern.delays):
+            # Beside its state former values of others would be inputs, whose past is not there: the order is that of proposals.
+            return shortlist([Ranked(e, float(n)) for n, e in enumerate(candidates)], d)
         trial = Alone(self.pattern, self.columns, k)
         clock = Clock(min(now() + ALONE * self.options.time_limit / d, self.clock.deadline))
 
@@ -214,14 +263,19 @@ class _Work:
 
     def discovered(self, seconds: float) -> Discovered:
         """Systems found so far, with weights."""
-        ranked = [j for j in (self.judge.ranked() if self.judge is not None else []) if math.isfinite(j.score)]
+        ranked = [j for j in self.found() if math.isfinite(j.score)]
         if not ranked:
             raise DataError(
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         total = sum(w for _, w in kept)
-        systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
+        systems = tuple(WeightedSystem(_without_idle(j.fitted), j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
         rules = () if background is None else background.verdicts(systems[0].fitted.system)
         return Discovered(systems, self.smoothed, self.rows, make_remarks(systems, self.columns), seconds, tuple(rules))
+
+
+def _without_idle(fitted: Calibrated) -> Calibrated:
+    """The fit without former values that no equation uses."""
+    return replace(fitted, system=without_idle_delays(fitted.system))

@@ -12,7 +12,7 @@ trajectory decides (:mod:`hypo.dynamics.discovery.discover`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -85,7 +85,7 @@ def propose(
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves))
     costs: dict[str, float] = {}
-    of_terms = _costs_of_terms(terms, names, len(equation.views[0].target))
+    of_terms = costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):
         # Sums first: they find most, and their work is small.
         ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
@@ -142,11 +142,13 @@ def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dic
     return out
 
 
-def _costs_of_terms(terms: Terms, columns: Sequence[str], rows: int) -> dict[str, float]:
-    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
+def costs_of_terms(
+    terms: Terms, columns: Sequence[str], rows: int, known: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term; ``known`` ones are taken over."""
     number = Expression.constant(1.0, free=True)
     alone = code_length(number, len(columns), rows)
-    out = {}
+    out = dict(known or {})
     for form, e in zip(terms.forms, terms.expressions, strict=True):
         if form not in out:
             out[form] = max(code_length(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)

@@ -6,7 +6,8 @@ The code of a fitted number θ is what Laplace's integral over a Cauchy prior of
 
 where s is the size at which the number changes the rate as much as the whole rate is: with u = rms(θ ∂f/∂θ)/rms(f) it is
 s = |θ|/u. A number that hardly acts costs what saying so precisely costs, terms that nearly cancel cost their excess, and all
-numbers together cost by the determinant of their joint information, so that two that act alike cost less.
+numbers together cost by the determinant of their joint information, so that two that act alike cost less. The prior of a fitted
+lag is even over its range.
 """
 
 from __future__ import annotations
@@ -67,11 +68,14 @@ class Scorer:
 
     def numbers(self, fitted: Calibrated) -> float:
         """Nats of the fitted numbers."""
+        n = fitted.system.n_constant
         theta = fitted.system.parameters
         if not len(theta):
             return 0.0
-        shares = np.clip(self._shares(fitted.system), LEAST_SHARE, MOST_SHARE)
-        return float(np.sum(np.log(shares + 1.0 / shares))) + 0.5 * _log_det(theta, fitted.covariance)
+        shares = np.clip(self._shares(fitted.system)[:n], LEAST_SHARE, MOST_SHARE)
+        size = np.concatenate([np.where(theta[:n] == 0.0, 1.0, np.abs(theta[:n])), _sizes_of_lags(fitted.system)])
+        number = n * math.log(math.pi / 2)
+        return float(np.sum(np.log(shares + 1.0 / shares))) + 0.5 * (number + _log_det(size, fitted.covariance))
 
     def _shares(self, system: System) -> Values:
         """rms(θ ∂f/∂θ)/rms(f) of each parameter, in the equation where it is largest (n_parameter,)."""
@@ -88,6 +92,13 @@ class Scorer:
         return np.asarray(np.max(_rms(slopes) / np.maximum(size, 1e-300)[:, None], axis=0, initial=0.0))
 
 
+def _sizes_of_lags(system: System) -> Values:
+    """For each fitted lag (n_lag,) the width of its range over √(2π): what a standard error is compared with where a prior is
+    even over a range."""
+    ends = [system.delays[q].bounds or (0.0, 0.0) for q in system.fitted_lags]
+    return np.array([(most - least) / math.sqrt(2 * math.pi) for least, most in ends])
+
+
 def _rms(values: Values) -> Values:
     """Root of the mean square over the last axis, undefined points left out."""
     finite = np.isfinite(values)
@@ -95,12 +106,11 @@ def _rms(values: Values) -> Values:
     return np.asarray(np.sqrt(np.sum(np.where(finite, values, 0.0) ** 2, axis=-1) / count))
 
 
-def _log_det(theta: Values, covariance: Values) -> float:
-    """log det(1 + Θ C⁻¹ Θ)·(π/2), the information of numbers in units of their own size, for the Cauchy prior."""
-    size = np.where(theta == 0.0, 1.0, np.abs(theta))
+def _log_det(size: Values, covariance: Values) -> float:
+    """log det(1 + S C⁻¹ S), the information of numbers in units of their prior's sizes S (n,)."""
     with np.errstate(all="ignore"):
         relative = covariance / size[:, None] / size
     if not np.all(np.isfinite(relative)):
-        return len(theta) * 2 * -math.log(PRECISE)
+        return len(size) * 2 * -math.log(PRECISE)
     variances = np.maximum(np.linalg.eigvalsh(0.5 * (relative + relative.T)), PRECISE**2)
-    return float(np.sum(np.log1p(1.0 / variances)) + len(theta) * math.log(math.pi / 2))
+    return float(np.sum(np.log1p(1.0 / variances)))

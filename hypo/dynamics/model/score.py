@@ -1,4 +1,5 @@
-"""``model.score()``: how well a model predicts runs that it was not fitted to, from their first samples."""
+"""``model.score()``: how well a model predicts runs that it was not fitted to, from their first samples; where laws look back,
+from the first one whose past was recorded."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
 from hypo.dynamics.model.rollouts.sampling import noise_of
@@ -54,22 +56,23 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
             f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
         )
     logs, n = 0.0, 0
-    for run in data.runs:
+    runs = [begin_run(model.best, run, None) for run in data.runs]
+    for run in runs:
         each = [np.log(w.weight) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
-    given = [guess_start(model.best, model.data, run) for run in data.runs]
-    fitted = [find_segment(model.best, model.data, run, None).start for run in data.runs]
-    r2, r2_fitted = (_r2(model, data, starts) for starts in (given, fitted))
+    given = [guess_start(model.best, model.data, run) for run in runs]
+    fitted = [find_segment(model.best, model.data, run, None).start for run in runs]
+    r2, r2_fitted = (_r2(model, runs, starts) for starts in (given, fitted))
     return Score(dict(zip(measured, r2, strict=True)), dict(zip(measured, r2_fitted, strict=True)), logs, n)
 
 
-def _r2(model: ModelFields, data: Trajectories, starts: list[Values]) -> list[float]:
+def _r2(model: ModelFields, runs: list[Run], starts: list[Values]) -> list[float]:
     m = model.system.n_measured
     left, all_of_it = np.zeros(m), np.zeros(m)
-    y = np.vstack([run.states for run in data.runs])
+    y = np.vstack([run.states for run in runs])
     mean = np.nanmean(y, axis=0)
-    for run, start in zip(data.runs, starts, strict=True):
+    for run, start in zip(runs, starts, strict=True):
         path = slopes_along(model.best, model.data, run, start).states[:, :m, 0]
         known = np.isfinite(run.states)
         left += np.sum(np.where(known, (path - run.states) ** 2, 0.0), axis=0)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -33,19 +34,20 @@ class Agreement:
 def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement, Agreement]:
     """R² from the fitted starts, and from those measured (a state not measured in the first row has its fitted start)."""
     given = []
-    for start, run in zip(fitted.starts, data.runs, strict=True):
+    runs = [begin_run(fitted, run, number) for number, run in enumerate(data.runs)]
+    for start, run in zip(fitted.starts, runs, strict=True):
         own = np.array(start, float)
         first = run.states[0]
         known = np.flatnonzero(np.isfinite(first))
         own[known] = first[known]
         given.append(own)
-    return tuple(_r2(fitted.system, starts, data) for starts in (fitted.starts, given))  # type: ignore[return-value]
+    return tuple(_r2(fitted.system, starts, runs) for starts in (fitted.starts, given))  # type: ignore[return-value]
 
 
-def _r2(system: System, starts: tuple[Values, ...] | list[Values], data: Trajectories) -> Agreement:
+def _r2(system: System, starts: tuple[Values, ...] | list[Values], runs: list[Run]) -> Agreement:
     d = system.n_measured
-    found = np.vstack([follow_run(system, s, run)[:, :d] for s, run in zip(starts, data.runs, strict=True)])
-    measured = np.vstack([run.states for run in data.runs])
+    found = np.vstack([follow_run(system, s, run)[:, :d] for s, run in zip(starts, runs, strict=True)])
+    measured = np.vstack([run.states for run in runs])
     known = np.isfinite(measured)
     measured = np.where(known, measured, 0.0)
     mean = measured.sum(0) / known.sum(0)
@@ -60,5 +62,5 @@ def follow_run(system: System, start: Values, run: Run) -> Values:
     """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
     moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
     inputs = run.actions[first] if system.actions else None
-    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
+    states: Values = follow(system, start[:, None], None, moments, inputs, history=run.past).states[:, :, 0]
     return states[place]

@@ -22,6 +22,8 @@ FAILURES = (np.linalg.LinAlgError, ArithmeticError, ValueError)
 TOLERANCE = 2.0
 # Nats behind the best score beyond which a fit may be given up early.
 HOPELESS = 40.0
+# Lags that differ by less than about this share begin in one valley.
+LAG_CELL = 0.08
 
 Fit = Callable[[System, float], Calibrated | None]
 Form = tuple[object, ...]
@@ -43,13 +45,25 @@ def form_of(system: System) -> Form:
     return (*(as_sum(e).inner_form for e in system.equations), system.shared)
 
 
+def trial_of(system: System) -> Form:
+    """What a fit is remembered by: the form, and about which lags it begins, since a fit stays in the valley of its lag."""
+    used = {name for e in system.equations for name in e.variables}
+    lags = [math.log(d.lag) / LAG_CELL for d in system.delays if d.column in used]
+    return (*form_of(system), *map(round, lags))
+
+
 def merged(ranked: Sequence[Judged]) -> list[tuple[Judged, float]]:
     """The best fit of each form, whether its numbers are fitted, exact or shared, with the weight of all its fits."""
     if not ranked:
         return []
     total: dict[Form, float] = {}
     best: dict[Form, Judged] = {}
+    seen: set[Form] = set()
     for j in ranked:
+        own = form_of(j.fitted.system)
+        if own in seen:
+            continue  # the same with another lag, which is worse, or has come to the same
+        seen.add(own)
         form = tuple(as_sum(e).form for e in j.fitted.system.equations)
         best.setdefault(form, j)
         total[form] = total.get(form, 0.0) + math.exp(ranked[0].score - j.score)
@@ -86,7 +100,7 @@ class Judge:
 
     def judge(self, system: System) -> Judged | None:
         """The fitted system with its score; None where it cannot be followed, or where it is too late."""
-        form = form_of(system)
+        form = trial_of(system)
         if form in self.judged:
             return self.judged[form]
         if self.is_over and self.count:
@@ -109,7 +123,8 @@ class Judge:
         except FAILURES:
             return
         if fitted is not None and (score := self.scorer.score(fitted)) < judged.score + TOLERANCE:
-            self.judged[form_of(judged.fitted.system)] = Judged(fitted, score)
+            place = next(form for form, other in self.judged.items() if other is judged)
+            self.judged[place] = Judged(fitted, score)
 
     def _least(self) -> float:
         return self.best + HOPELESS
