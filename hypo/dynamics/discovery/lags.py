@@ -176,7 +176,7 @@ class _Scan:
 
     def terms(self, view: View, delays: Sequence[Delay]) -> Terms:
         """Products of powers, and whatever has a former value in it."""
-        terms = self.permitted.terms(make_terms(self.names, view.X))
+        terms = self.permitted.terms(make_terms(self.names, view.X, former=[d.column for d in delays]))
         late = {d.column for d in delays}
         plain = set(terms.within(PLAIN).tolist())
         return terms.keep(

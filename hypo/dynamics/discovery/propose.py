@@ -83,7 +83,7 @@ def propose(
     permitted = Permitted(knowledge, tuple(names))
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
-    terms = permitted.terms(make_terms(names, X, waves))
+    terms = permitted.terms(make_terms(names, X, waves, [d.column for d in delays]))
     costs: dict[str, float] = {}
     of_terms = costs_of_terms(terms, names, len(equation.views[0].target))
     with np.errstate(all="ignore"):
