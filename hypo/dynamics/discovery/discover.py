@@ -144,10 +144,13 @@ class _Work:
         else:
             for choice in choices:
                 self._try_lags(choice, judge, measured)
+        was_cut = self.clock.expired or has_come()
         self.first, self.clock = judge.ranked(), whole
         if self.first:
             best = self.first[0].fitted.system.delays
-            self._take(replace(kind, delays=tuple(self._narrowed(q, d) for q, d in enumerate(best))))
+            # A trial that was cut short rules no lag out.
+            narrow = [d if was_cut else self._narrowed(q, d) for q, d in enumerate(best)]
+            self._take(replace(kind, delays=tuple(narrow)))
 
     def _try_lags(self, choice: LagChoice, judge: Judge, measured: list[int]) -> None:
         """A few combinations of first laws at one choice of lags."""

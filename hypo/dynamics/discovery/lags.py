@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from hypo.clock import Clock
+from hypo.clock import Clock, now
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.sparse import in_view, write_terms
 from hypo.dynamics.discovery.proposals.subsets import EXACT, best_subsets
@@ -45,6 +45,8 @@ OF_EACH = (2, 2, 2, 1)
 ROUNDS = 2
 # Lags, spread over the range, that are tried where no law of terms is sought: all of it is known, or its form.
 SPREAD = 12
+# Share of the time in which lags are scanned; first laws need the rest.
+SCANNING = 0.7
 # Steps to more digits than the grid's.
 STEPS = 12
 PLAIN = (LINEAR, QUADRATIC, POLYNOMIAL)
@@ -77,10 +79,11 @@ def choose_lags(kind: Kind, sought: Sequence[int], clock: Clock) -> list[LagChoi
     scans = [_Scan(kind, k) for k in sought]
     grids = [lag_grid(kind.data, each, kind.options.discrete) for each in kind.options.delays]
     delays = [replace(d, lag=float(grid[len(grid) // 2])) for d, grid in zip(kind.delays, grids, strict=True)]
+    scanning = Clock(now() + SCANNING * clock.left)
     valleys: list[list[_Valley]] = [[_Valley(d.lag, np.inf)] for d in delays]
     for _ in range(ROUNDS if len(delays) > 1 else 1):
         for q, grid in enumerate(grids):
-            found = _valleys_of(scans, tuple(delays), q, grid, kind.options.discrete, clock)
+            found = _valleys_of(scans, tuple(delays), q, grid, kind.options.discrete, scanning)
             if found:
                 valleys[q] = found
                 delays[q] = replace(delays[q], lag=min(found, key=lambda v: v.nats).lag)

@@ -36,7 +36,7 @@ def name_parameters(system: System) -> tuple[str, ...]:
     taken |= {c.name for e in system.equations for c in e.constants if c.name}
     numbers = (f"c{k}" for k in count(1) if f"c{k}" not in taken)
     constants = [own[k] if k in own else next(numbers) for k in range(system.n_constant)]
-    lags = (name for name in ("tau", *(f"tau{k}" for k in count(2))) if name not in taken)
+    lags = (name for name in ("tau" if k == 1 else f"tau{k}" for k in count(1)) if name not in taken)
     return (*constants, *(next(lags) for _ in system.fitted_lags))
 
 
