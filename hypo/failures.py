@@ -74,8 +74,13 @@ class Failures:
             failure = replace(failure, where=place, theirs=True)
         if os.environ.get(DEBUG):
             print(f"{failure.part}:\n{failure.trace}", file=sys.stderr)
-        if len(self.found) < MOST and failure not in self.found:
-            self.found.append(failure)
+        self.take([failure])
+
+    def take(self, failures: Iterable[Failure]) -> None:
+        """Keep what failed elsewhere, at a worker for one."""
+        for failure in failures:
+            if len(self.found) < MOST and failure not in self.found:
+                self.found.append(failure)
 
     @contextmanager
     def guarded(self, part: str, *meant: type[Exception]) -> Iterator[Guard]:

@@ -33,7 +33,7 @@ from named import make_system  # noqa: E402
 import hypo  # noqa: E402
 from hypo.dynamics.calibration.calibrated import Calibrated  # noqa: E402
 from hypo.dynamics.calibration.fit_system import fit_system  # noqa: E402
-from hypo.dynamics.discovery.prior import system_code_length  # noqa: E402
+from hypo.dynamics.discovery.prior.lengths import system_code_length  # noqa: E402
 from hypo.dynamics.reading import Roles, read_trajectories  # noqa: E402
 from hypo.dynamics.system import System  # noqa: E402
 from hypo.dynamics.trajectories import Trajectories  # noqa: E402
@@ -91,7 +91,7 @@ def has_law(measured: Measured, system: System, path: Values) -> bool:
 def score(fitted: Calibrated, n_row: int) -> float:
     """Misfit and code length in nats."""
     system = fitted.system
-    return fitted.misfit + system_code_length(system.equations, len(system.columns), n_row)
+    return fitted.misfit + system_code_length(system.equations, system.states, len(system.columns), n_row)
 
 
 def r2(measured: Measured, fitted: Calibrated) -> float:

@@ -127,8 +127,8 @@ def on_smoothed_rates(engine: str, recordings: Sequence[Recording], case: Case, 
     """An engine for tables of :mod:`peers`, asked for each rate by itself."""
     from engines import Answer, trajectories
 
+    from hypo.dynamics.smoothing.path import effective_rows
     from hypo.dynamics.smoothing.smoothed import smooth_all
-    from hypo.dynamics.smoothing.smoother import effective_rows
 
     _require_states(case, engine)
     data = smooth_all(trajectories(recordings, case.states))

@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "srbench"), str(HERE.parent)]
 
 import cases  # noqa: E402
+import choose  # noqa: E402
 import engines  # noqa: E402
 import forms  # noqa: E402
 import report  # noqa: E402
@@ -153,14 +154,8 @@ def answered(tasks: Sequence[Task], args: argparse.Namespace) -> Iterator[dict[s
 
 def chosen(args: argparse.Namespace) -> list[Task]:
     """Systems and seeds that the options ask for; SystemExit for a name that is not in the suite."""
-    all_cases = list(cases.load(args.suite))
-    if args.only:
-        wanted = args.only.split(",")
-        if missing := set(wanted) - {c.name for c in all_cases}:
-            raise SystemExit(f"not in the suite {args.suite}: {', '.join(sorted(missing))}")
-        all_cases = [c for c in all_cases if c.name in wanted]
-    k, n = map(int, args.shard.split("/"))
-    return [Task(case, seed) for seed in range(args.seeds) for case in all_cases[k - 1 :: n]]
+    wanted = choose.shard(choose.only(cases.load(args.suite), args.only, args.suite), args.shard)
+    return [Task(case, seed) for seed in range(args.seeds) for case in wanted]
 
 
 def results_file(args: argparse.Namespace) -> Path:

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 BENCHMARKS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(BENCHMARKS / "srbench"), str(BENCHMARKS)]
 
+import choose  # noqa: E402
 import judge  # noqa: E402
 import peers  # noqa: E402
 import suites  # noqa: E402
@@ -190,12 +191,7 @@ def append(path: Path, row: dict[str, Any]) -> None:
 
 def chosen(args: argparse.Namespace) -> list[suites.Problem]:
     """The suite's problems that the options ask for; SystemExit for a name that is not in it."""
-    problems = list(suites.load(args.suite))
-    if args.only:
-        wanted = args.only.split(",")
-        if missing := set(wanted) - {p.name for p in problems}:
-            raise SystemExit(f"not in the suite {args.suite}: {', '.join(sorted(missing))}")
-        problems = [p for p in problems if p.name in wanted]
+    problems = choose.only(suites.load(args.suite), args.only, args.suite)
     if args.hardest:
         slow = sorted((r for r in finished(args.hardest) if r["recovered"]), key=lambda r: r["seconds"])[-HARDEST:]
         problems = [p for p in problems if p.name in {r["name"] for r in slow}]
@@ -204,8 +200,7 @@ def chosen(args: argparse.Namespace) -> list[suites.Problem]:
     if args.engine == "sindy":
         # It is made for rates of change as functions of the state.
         problems = [p for p in problems if p.states is not None]
-    k, n = map(int, args.shard.split("/"))
-    return problems[k - 1 :: n]
+    return choose.shard(problems, args.shard)
 
 
 def results_file(args: argparse.Namespace) -> Path:

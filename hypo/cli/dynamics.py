@@ -21,6 +21,7 @@ from hypo.cli.options import (
     treat_stops_as_interrupts,
 )
 from hypo.cli.parameter_options import drop_blanks
+from hypo.failures import Failures
 from hypo.interrupts import has_come
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 @click.option("--knowledge", metavar="K.toml", help="What is known of the system.")
 @click.option("--time-limit", metavar="TIME", help="Longest search: 90, 90s, 2min, 1h.  [default: 60s]")
 @click.option("--seed", type=int, help="Seed of all random choices.  [default: 0]")
+@click.option("--turns", metavar="N", type=int, help="Go on from the best systems N - 1 times.  [default: 1]")
+@click.option("--resume", metavar="DIR", help="Go on with the search whose model is in DIR.")
+@click.option("--shard", metavar="K/N", help="Take each N-th turn from the K-th on, for hypo merge.")
+@click.option("--workers", metavar="N", type=int, help="Processes that work side by side.  [default: 1]")
+@click.option("--scheduler", metavar="WHO", help="processes, local, or the address of a Dask scheduler.")
 @THOUSANDS
 @click.option("--out", metavar="DIR", help="Folder for the model.  [default: hypo-out/NAME-dynamics]")
 @OVERWRITE
@@ -65,13 +71,31 @@ def dynamics(data: str, out: str | None, as_json: bool, quiet: bool, delays: tup
         with ignore_interrupts():
             place.status = "interrupted" if has_come() else "finished"
             place.write(model)
-        _tell_model(model, place, as_json, quiet)
-        sys.stdout.flush()
+        try:
+            _tell_model(model, place, as_json, quiet)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            return complain(f"interrupted; the model was saved to {place.folder}", INTERRUPTED)
         if place.failed:
             return complain("; ".join(place.notes), INTERRUPTED if has_come() else ELSEWHERE)
         for text in place.notes:
             note(text)
         return INTERRUPTED if has_come() else FOUND
+
+
+def merge_models(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
+    """Join the models of shards in ``folders`` and write the joint one to ``out``; the exit code."""
+    import hypo
+    from hypo.dynamics.folders import ModelFolder
+
+    place = ModelFolder.beside(folders, out, overwrite)
+    model = hypo.WorldModel.merge(*folders)
+    with ignore_interrupts():
+        place.write(model)
+    _tell_model(model, place, as_json, False)
+    for text in place.notes:
+        note(text)
+    return ELSEWHERE if place.failed else FOUND
 
 
 def _tell_model(model: WorldModel, place: ModelFolder, as_json: bool, quiet: bool) -> None:
@@ -83,7 +107,12 @@ def _tell_model(model: WorldModel, place: ModelFolder, as_json: bool, quiet: boo
     elif quiet:
         say(text.write_laws(model))
     else:
-        text.print_report(model, sys.stdout)
+        failures = Failures()
+        with failures.guarded("the report"):
+            text.print_report(model, sys.stdout)
+        if failures.found:
+            say(text.write_laws(model))
+            place.notes += [f"the report could not be printed: {f.error}, in {f.where}" for f in failures.found]
         if not place.failed:
             say(f"\nWritten to {place.folder}: {', '.join(place.written)}")
 
@@ -92,9 +121,9 @@ def _tell_time(limit: Any, is_silent: bool) -> Any:
     """A context that says how long the search has been at work."""
     from contextlib import nullcontext
 
-    from hypo.dynamics.report.waiting import Waiting
+    from hypo.dynamics.report.waiting import tell_time
 
-    return nullcontext() if is_silent else Waiting(sys.stderr, limit)
+    return nullcontext() if is_silent else tell_time(sys.stderr, limit)
 
 
 @click.command()

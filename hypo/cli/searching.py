@@ -121,11 +121,16 @@ def _tell_result(result: Result, place: Destination, plot: bool, units: str, as_
 def merge(folders: tuple[str, ...], out: str, overwrite: bool, as_json: bool) -> int:
     """Join the results of hypo fit --shard 1/N … N/N, written to the folders DIR, into one.
 
-    Shards that are missing are named; what the others found counts.
+    Shards that are missing are named; what the others found counts. Those of hypo dynamics are joined in the same way.
     """
     import hypo
+    from hypo.dynamics.folders import holds_model
     from hypo.result.folders import Destination
 
+    if all(map(holds_model, folders)):
+        from hypo.cli.dynamics import merge_models
+
+        return merge_models(folders, out, overwrite, as_json)
     place = Destination(Path(out), overwrite=overwrite)
     result = hypo.merge(*folders, out=place)
     with ignore_interrupts():

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any
 
 from hypo.api.inputs import load_knowledge
+from hypo.api.parameters.convert import check_scheduler, check_workers, read_shard
 from hypo.checks import read_seconds
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import InputError
 from hypo.knowledge import Knowledge
+from hypo.knowledge.text.wording import nearest
+from hypo.parallel.executor import THREADS
 
 HOLDS = ("zero", "linear", "spline")
 ORDERS = (1, 2)
@@ -32,10 +34,10 @@ def make_options(
     hold: Any = "linear",
     delays: Delays = None,
     use_time: Any = False,
-    time_limit: Any = 60.0,
-    seed: Any = 0,
+    **search: Any,
 ) -> Options:
-    """The checked options of a discovery; raises InputError for a value that is none of its argument."""
+    """The checked options of a discovery, ``search`` being those of :func:`_read_search`; raises InputError for a value that is
+    none of its argument."""
     if isinstance(order, bool) or order not in ORDERS:
         raise InputError(
             f"order must be 1, where rates are sought, or 2, where positions give accelerations; got {order!r}"
@@ -48,20 +50,38 @@ def make_options(
             "a law of the next value has no order; leave order out, or leave discrete out for laws of motion"
         )
     if hold not in HOLDS:
-        near = get_close_matches(str(hold).lower(), HOLDS, n=1)
-        guess = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(hold, HOLDS)
+        guess = f"; did you mean {near}?" if near else ""
         raise InputError(f"hold must be {', '.join(HOLDS[:-1])} or {HOLDS[-1]}, got {hold!r}{guess}")
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"the seed must be a whole number, 0 or more, got {seed!r}")
     return Options(
         order=int(order),
         discrete=discrete,
         hold=hold,
         delays=read_delays(delays),
         use_time=use_time,
-        time_limit=read_seconds("time_limit", time_limit),
-        seed=int(seed),
+        **_read_search(**search),
     )
+
+
+def _read_search(
+    time_limit: Any = 60.0, seed: Any = 0, turns: Any = 1, shard: Any = None, workers: Any = 1, scheduler: Any = None
+) -> dict[str, Any]:
+    """Checked options on how long a search goes on, and who does it."""
+    for name, value, least in (("seed", seed, 0), ("number of turns", turns, 1)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"the {name} must be a whole number, {least} or more, got {value!r}")
+    if check_scheduler("scheduler", scheduler) == THREADS:
+        raise InputError(
+            "laws of motion are searched for by processes or a Dask cluster, not by threads; leave scheduler out"
+        )
+    return {
+        "time_limit": read_seconds("time_limit", time_limit),
+        "seed": int(seed),
+        "turns": int(turns),
+        "shard": read_shard("shard", shard),
+        "workers": check_workers("workers", workers),
+        "scheduler": scheduler,
+    }
 
 
 def read_delays(given: Delays) -> tuple[DelayRange, ...]:
@@ -129,8 +149,8 @@ def fit_to_data(options: Options, data: Trajectories) -> None:
     longest = max(run.duration for run in data.runs)
     for delay in options.delays:
         if delay.state not in data.states:
-            near = get_close_matches(delay.state, data.states, n=1)
-            guess = f" (did you mean {near[0]}?)" if near else ""
+            near = nearest(delay.state, data.states)
+            guess = f" (did you mean {near}?)" if near else ""
             raise InputError(
                 f"a delay is given for {delay.state}, which is no state{guess}; the states are {', '.join(data.states)}"
             )

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from hypo import interrupts
 from hypo.dynamics.arguments import Delays, fit_to_data, make_options, read_knowledge
+from hypo.dynamics.model.saving.together import begin_from
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
+from hypo.dynamics.thinning import shorten
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
+    from hypo.dynamics.discovery.discovered import Discovered
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge
@@ -40,6 +44,8 @@ OTHER_NAMES = {
     "timeout": "give time_limit",
     "niterations": "give time_limit",
     "random_state": "give seed",
+    "n_jobs": "give workers, a number of processes",
+    "warm_start": "give resume, the model to go on from",
     "threshold": "there is none: terms must pay for themselves",
 }
 
@@ -60,6 +66,11 @@ def fit_dynamics(
     knowledge: Any = None,
     time_limit: float | str = 60.0,
     seed: int = 0,
+    turns: int = 1,
+    resume: Any = None,
+    shard: str | Sequence[int] | None = None,
+    workers: int | None = 1,
+    scheduler: str | None = None,
     thousands: str | None = None,
 ) -> WorldModel:
     """Search for the laws behind trajectories: dx/dt = f(x, u), d²x/dt² = f(x, dx/dt, u), or x[n+1] = f(x[n], u[n]).
@@ -81,6 +92,14 @@ def fit_dynamics(
             known of the laws.
         time_limit: seconds, or a duration such as ``"2min"``.
         seed: equal seeds give equal results, unless the time limit cut the search.
+        turns: how often the search goes on from its best systems, with other random numbers and up to 16 times the work; the
+            time limit may end it before.
+        resume: an earlier model of these data and settings, or its folder: the search goes on where that ended.
+        shard: ``"i/n"``, to take only each n-th turn, from the i-th on; :meth:`hypo.WorldModel.merge` joins the models.
+        workers: processes that work side by side, None: one per core; they do not change the result. A script that uses
+            several needs ``if __name__ == "__main__":``.
+        scheduler: ``"processes"``, ``"local"`` (a Dask cluster of ``workers`` processes on this machine), or the address of a
+            Dask scheduler, ``"tcp://host:8786"``.
         thousands: the mark between thousands in a file of texts.
 
     Returns:
@@ -89,34 +108,57 @@ def fit_dynamics(
     Raises:
         DataError: the table cannot be used; the message says where and why.
         KnowledgeError: the knowledge cannot be read, or does not fit the columns.
-        InputError: an argument is wrong.
+        InputError: an argument is wrong, ``resume`` is of other data or settings, or no scheduler answers.
+        MissingExtraError: a cluster is wanted, and Dask is not installed.
     """
     options = make_options(
-        order=order, discrete=discrete, hold=hold, delays=delays, use_time=use_time, time_limit=time_limit, seed=seed
+        order=order,
+        discrete=discrete,
+        hold=hold,
+        delays=delays,
+        use_time=use_time,
+        time_limit=time_limit,
+        seed=seed,
+        turns=turns,
+        shard=shard,
+        workers=workers,
+        scheduler=scheduler,
     )
     trajectories = read_trajectories(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
     known, trajectories = read_knowledge(knowledge, trajectories)
-    return discover_laws(trajectories, options, known)
+    trajectories = shorten(trajectories, options.discrete)
+    before = None if resume is None else begin_from(resume, trajectories, _settings(options, known))
+    return discover_laws(trajectories, options, known, before)
 
 
-def discover_laws(data: Trajectories, options: Options, knowledge: Knowledge | None = None) -> WorldModel:
-    """The model of checked trajectories, and how its laws fare under what is known."""
+def _settings(options: Options, knowledge: Knowledge | None) -> dict[str, Any]:
+    """The settings that a model tells of how it was made; who did the work makes no difference to them."""
+    settings: dict[str, Any] = asdict(options)
+    del settings["workers"], settings["scheduler"]
+    if knowledge is not None:
+        settings["knowledge"] = knowledge.as_dict()
+    return settings
+
+
+def discover_laws(
+    data: Trajectories, options: Options, knowledge: Knowledge | None = None, before: Discovered | None = None
+) -> WorldModel:
+    """The model of checked trajectories, and how its laws fare under what is known; the search goes on from ``before``."""
     from hypo.dynamics.discovery.discover import discover
 
     with interrupts.during_a_fit():
         # Searches within end at an interrupt with the best so far; between them it waits.
         interrupts.hold()
-        found = discover(data, options, knowledge)
+        found = discover(data, options, knowledge, before)
         if interrupts.has_come():
             found = replace(
                 found, remarks=("the search was interrupted, and this is the best that it had found", *found.remarks)
             )
-    settings: dict[str, Any] = asdict(options)
+    settings = _settings(options, knowledge)
     if knowledge is not None:
-        settings["knowledge"] = knowledge.as_dict()
         settings["rules"] = [
             {"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in found.rules
         ]

@@ -26,6 +26,10 @@ class Options:
         use_time: True where laws may use time itself.
         time_limit: seconds, all in all.
         seed: of the searches.
+        turns: of the search, at most.
+        shard: (number, of how many): only turns of that number are taken; None: all.
+        workers: processes that work side by side; they do not change the answer.
+        scheduler: None or ``"processes"`` for processes of this machine, ``"local"`` or an address for a Dask cluster.
     """
 
     order: int = 1
@@ -35,3 +39,7 @@ class Options:
     use_time: bool = False
     time_limit: float = 60.0
     seed: int = 0
+    turns: int = 1
+    shard: tuple[int, int] | None = None
+    workers: int = 1
+    scheduler: str | None = None

@@ -8,7 +8,7 @@ C (n_constant, n). A law of second order is a system of first order with a hidde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -64,6 +64,10 @@ class System:
     is_discrete: bool = False
     hold: str = "linear"
     shared: tuple[int, ...] | None = None
+
+    def __getstate__(self) -> dict[str, object]:
+        # Workers make programs themselves, from fewer bytes.
+        return {f.name: self.__dict__[f.name] for f in fields(self)}
 
     @property
     def n_measured(self) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from hypo.data.dataset import Table
 from hypo.errors import DataError
 from hypo.expression.edits.conversion import times
+from hypo.knowledge.text.wording import nearest
 from hypo.report.units import write_powers
 from hypo.units import Unit, parse_unit, split_unit
 
@@ -51,6 +51,11 @@ class Run:
     actions: Values
     rows: NDArray[np.int64]
     past: tuple[Values, Values] | None = None
+
+    def __post_init__(self) -> None:
+        # One layout in memory, here and with workers: sums over others come out differently.
+        for name in ("time", "states", "actions", "rows"):
+            object.__setattr__(self, name, np.ascontiguousarray(getattr(self, name)))
 
     @property
     def n_row(self) -> int:
@@ -170,9 +175,8 @@ def _find(table: Table, wanted: str, role: str) -> str:
     for name, label in zip(table.names, table.labels, strict=True):
         if wanted == label or table.aliases.get(wanted) == name:
             return name
-    options = {option.casefold(): option for option in (*table.names, *table.labels)}
-    near = get_close_matches(str(wanted).casefold(), options, n=1)
-    guess = f' (did you mean "{options[near[0]]}"?)' if near else ""
+    near = nearest(wanted, (*table.names, *table.labels))
+    guess = f' (did you mean "{near}"?)' if near else ""
     raise DataError(
         f'{table.source} has no column "{wanted}" for {role}{guess}; its columns are {", ".join(table.labels)}'
     )

@@ -28,7 +28,7 @@ from hypo.kernels.cpu.trajectories.adaptive import follow_adaptive, follow_with_
 from hypo.kernels.cpu.trajectories.batch import Batch, Control, Samples
 from hypo.kernels.cpu.trajectories.crossings import Events
 from hypo.kernels.cpu.trajectories.delays import Delays
-from hypo.kernels.cpu.trajectories.fixed import follow_discrete, follow_fixed
+from hypo.kernels.cpu.trajectories.fixed import follow_discrete
 from hypo.kernels.cpu.trajectories.laws import Laws, rates_and_slopes
 from hypo.kernels.cpu.tuple_scan import extend_tuples, triples
 
@@ -102,7 +102,6 @@ def entries_of_motion() -> Iterator[Entry]:
     batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
     delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f), Control(1.0, f, 0, True)
     yield _entry(follow_adaptive, laws, batch, control, samples)
-    yield _entry(follow_fixed, laws, batch, 0, f, samples)
     yield _entry(follow_discrete, laws, batch, f, samples, delays, events)
     yield _entry(rates_and_slopes, laws, F, F, cube)
     yield _entry(follow_with_extras, laws, batch, control, samples, delays, events)

@@ -77,15 +77,33 @@ class Threads:
         self._pool.shutdown()
 
 
-class Offload:
-    """Large pieces of work go ``far``, small ones stay ``near``: the first item, done here, tells how long the others take.
+class Lasting:
+    """Work goes ``far``; when the workers there are lost for good, a RuntimeWarning says so and all that is left is done
+    ``near``."""
 
-    When the far workers are lost for good, a RuntimeWarning says so and all that is left is done near.
-    """
+    def __init__(self, near: Executor, far: Executor) -> None:
+        self.near, self.far, self.lost = near, far, False
+
+    def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
+        """``function(item, *shared)`` for each item."""
+        listed = list(items)
+        done = 0
+        if not self.lost:
+            try:
+                for result in self.far.map(function, listed, *shared):
+                    yield result
+                    done += 1
+            except WorkersLost as error:
+                self.lost = True
+                warnings.warn(f"{error}; the search goes on without them", RuntimeWarning, stacklevel=2)
+        yield from self.near.map(function, listed[done:], *shared)
+
+
+class Offload:
+    """Large pieces of work go ``far``, small ones stay ``near``: the first item, done here, tells how long the others take."""
 
     def __init__(self, near: Executor, far: Executor, worth: float | None = None) -> None:
-        self._near, self._far, self._worth = near, far, WORTH if worth is None else worth
-        self._lost = False
+        self._near, self._far, self._worth = near, Lasting(near, far), WORTH if worth is None else worth
 
     def map(self, function: Callable[..., R], items: Iterable[Any], *shared: Any) -> Iterator[R]:
         """``function(item, *shared)`` for each item."""
@@ -94,16 +112,9 @@ class Offload:
             return
         begin = time.perf_counter()
         yield function(listed[0], *shared)
-        done, each = 1, time.perf_counter() - begin
-        if not self._lost and each * (len(listed) - 1) > self._worth:
-            try:
-                for result in self._far.map(function, listed[1:], *shared):
-                    yield result
-                    done += 1
-            except WorkersLost as error:
-                self._lost = True
-                warnings.warn(f"{error}; the search goes on without them", RuntimeWarning, stacklevel=2)
-        yield from self._near.map(function, listed[done:], *shared)
+        each = time.perf_counter() - begin
+        who = self._far if each * (len(listed) - 1) > self._worth else self._near
+        yield from who.map(function, listed[1:], *shared)
 
 
 class Share:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from hypo.parallel.executor import PROCESSES, THREADS, Executor, Offload, Serial, Share, Threads
+from hypo.interrupts import has_come
+from hypo.parallel.executor import PROCESSES, THREADS, Executor, Lasting, Offload, Serial, Share, Threads
 
 if TYPE_CHECKING:
+    from hypo.parallel.dask import Cluster
+    from hypo.parallel.processes import Processes
     from hypo.problem.problem import Settings
 
 
@@ -29,3 +33,30 @@ def open_executor(settings: Settings, stack: ExitStack) -> tuple[Executor, Execu
 
         executor = Offload(near, stack.enter_context(Cluster(settings.scheduler, settings.workers)))
     return near, executor if settings.shard is None else Share(executor, *settings.shard)
+
+
+def open_workers(workers: int, scheduler: str | None, stack: ExitStack) -> Executor:
+    """The executor for whole pieces of work: processes of this machine for None, or a Dask cluster; ``stack`` closes it. What
+    an interrupt ended is not waited for.
+
+    Raises:
+        MissingExtraError: a cluster is wanted, and Dask is not installed.
+        InputError: no scheduler answers, or its workers have another version of hypo.
+    """
+    far: Processes | Cluster
+    if scheduler in (None, PROCESSES):
+        if workers == 1:
+            return Serial()
+        from hypo.parallel.processes import Processes
+
+        far = Processes(workers)
+    else:
+        from hypo.parallel.dask import Cluster
+
+        far = Cluster(str(scheduler), workers)
+
+    def close(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        far.__exit__(KeyboardInterrupt if has_come() else kind, error, trace)
+
+    stack.push(close)
+    return Lasting(Serial(), far)

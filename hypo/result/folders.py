@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypo
 from hypo.errors import InputError
@@ -138,23 +139,23 @@ def check_same_data(folder: Path, sha256: str, overwrite: bool = False) -> None:
     if overwrite or not (folder / RESULT_FILE).is_file():
         return
     known = read_checksum(folder)
-    if known is None:
-        what = f"{folder / RESULT_FILE} cannot be read as a result of hypo"
-    elif known != sha256:
-        what = f"{folder} holds the result of other data"
-    else:
-        return
-    raise InputError(f"{what}: choose another folder, or have it overwritten (--overwrite, in Python overwrite=True)")
+    if known != sha256:
+        raise Destination(folder).taken_error(known)
 
 
 @dataclass
-class Destination:
-    """The folder that a result goes to: tried before the work, written after it.
+class Place(ABC):
+    """The folder that something found goes to: tried before the work, written after it.
 
-    ``named``: the user chose it; one that is taken by the result of other data is refused then, and else given up for the first
-    of FOLDER-2, FOLDER-3, … that is not. ``notes`` are sentences, without full stops, on what did not go as was asked, and
-    ``failed`` says that the result could not be written where it should.
+    ``named``: the user chose it; one that is taken by what was found in other data is refused then, and else given up for the
+    first of FOLDER-2, FOLDER-3, … that is not. ``notes`` are sentences, without full stops, on what did not go as was asked,
+    and ``failed`` says that nothing could be written where it should. What is found is called ``noun``, and a folder of it is
+    known by the file ``known_by``; ``by_option`` says how it is overwritten.
     """
+
+    noun: ClassVar[str]
+    known_by: ClassVar[str]
+    by_option: ClassVar[str]
 
     folder: Path
     named: bool = True
@@ -162,42 +163,79 @@ class Destination:
     notes: list[str] = field(default_factory=list)
     failed: bool = False
 
+    @abstractmethod
+    def read_checksum(self) -> str | None:
+        """The checksum of the data of what the folder holds; None where it cannot be read."""
+
+    @abstractmethod
+    def save(self, found: Any, folder: Path) -> None:
+        """Write what was found to a folder."""
+
     def check(self) -> None:
         """Raises InputError where nothing could be written."""
-        check_folder(self.folder)
+        check_folder(self.folder, self.known_by)
 
     def settle(self, sha256: str) -> None:
-        """The folder for the result of the data with this checksum; raises InputError where there is none."""
-        if self.named or self.overwrite:
-            check_same_data(self.folder, sha256, self.overwrite)
-            return
+        """The folder for what was found in the data with this checksum; raises InputError where there is none."""
         number, asked = 1, self.folder
-        while (self.folder / RESULT_FILE).is_file() and read_checksum(self.folder) != sha256:
+        while not self.overwrite and (self.folder / self.known_by).is_file():
+            known = self.read_checksum()
+            if known == sha256:
+                break
+            if self.named:
+                raise self.taken_error(known)
             number += 1
             self.folder = asked.with_name(f"{asked.name}-{number}")
         if self.folder != asked:
-            check_folder(self.folder)
-            self.notes.append(f"{asked} holds the result of other data, so this one goes to {self.folder}")
+            self.check()
+            self.notes.append(f"{asked} holds the {self.noun} of other data, so this one goes to {self.folder}")
 
-    def write(self, result: Result) -> None:
-        """Save ``result``; where that fails, or another fit of other data has come first, among the system's temporary files,
-        and a note says so. Raises nothing."""
+    def taken_error(self, known: str | None) -> InputError:
+        """That the folder is taken: by what was found in the data with the checksum ``known``, None where that is not read."""
+        unread = f"{self.folder / self.known_by} cannot be read as a {self.noun} of hypo"
+        what = unread if known is None else f"{self.folder} holds the {self.noun} of other data"
+        return InputError(f"{what}: choose another folder, or have it overwritten ({self.by_option})")
+
+    def write(self, found: Any) -> None:
+        """Save what was found; where that fails, or the folder was taken meanwhile, among the system's temporary files, and a
+        note says so. Raises nothing."""
         try:
-            save(result, self.folder, self.overwrite)
+            self._write_there(found)
             return
         except Exception as error:  # the answer is worth more than its file, whatever is wrong there
             self.failed, reason = True, str(error) or type(error).__name__
         try:
             with _make_temporary_folder() as folder:
-                self.folder = save(result, folder)
-            self.notes.append(f"{reason}; the result was saved to {self.folder} instead")
+                self.save(found, folder)
+            self.folder = folder
+            self.notes.append(f"{reason}; the {self.noun} was saved to {self.folder} instead")
         except Exception:  # as above
             self.notes.append(f"{reason}; nor could it be saved to {tempfile.gettempdir()}")
 
+    def _write_there(self, found: Any) -> None:
+        self.save(found, self.folder)
+
     @property
     def whereabouts(self) -> str:
-        """Where the result is, in words."""
-        return "; ".join(self.notes) if self.failed else f"the result is in {self.folder}"
+        """Where it is, in words."""
+        return "; ".join(self.notes) if self.failed else f"the {self.noun} is in {self.folder}"
+
+
+@dataclass
+class Destination(Place):
+    """The folder that a result goes to."""
+
+    noun: ClassVar[str] = "result"
+    known_by: ClassVar[str] = RESULT_FILE
+    by_option: ClassVar[str] = "--overwrite, in Python overwrite=True"
+
+    def read_checksum(self) -> str | None:
+        """That of the result in the folder; None where it cannot be read."""
+        return read_checksum(self.folder)
+
+    def save(self, found: Result, folder: Path) -> None:
+        """Write a result."""
+        save(found, folder, self.overwrite)
 
 
 @contextmanager

@@ -27,7 +27,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What the discovery was called with; it answers at once."""
     calls: list[Any] = []
 
-    def answer(data: Trajectories, options: Options, knowledge: hypo.Knowledge | None) -> Discovered:
+    def answer(
+        data: Trajectories, options: Options, knowledge: hypo.Knowledge | None, before: Discovered | None
+    ) -> Discovered:
         calls.append((data, options, knowledge))
         d = len(data.states)
         system = System(tuple(parse(f"-{x}") for x in data.states), data.states, actions=data.actions)

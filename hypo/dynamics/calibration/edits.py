@@ -1,6 +1,6 @@
-"""Simpler systems near a fitted one: a term of a sum left out, a number made simple, two parameters made one.
+"""Simpler systems near a fitted one: a fitted number made simple.
 
-Each edit comes with the loss that the covariance of the parameters predicts, so that only promising ones are fitted.
+Each comes with the loss that the covariance of the parameters predicts, so that only promising ones are fitted.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.system import System
-from hypo.expression.expr import Constant, Expression
-from hypo.expression.operators import BY_NAME
-
-Values = NDArray[np.float64]
+from hypo.expression.expr import Expression
 
 # Numbers that textbooks write: what a fitted one may be meant to be, with either sign.
 SIMPLE = (1.0, 2.0, 0.5, 3.0, 4.0, 1 / 3, 0.25, 1.5, 2 / 3, 0.75, 5.0, 10.0, 0.1, 0.2)
@@ -30,83 +26,19 @@ class Edit:
     loss: float
 
 
-def edits_of(calibrated: Calibrated, furthest: float = 20.0) -> tuple[Edit, ...]:
-    """All edits predicted to lose at most ``furthest`` nats, and sums less a term whose loss is not predicted, by loss."""
-    found = [*dropped_terms(calibrated), *snapped_numbers(calibrated), *shared_parameters(calibrated)]
-    return tuple(sorted((e for e in found if e.loss <= furthest), key=lambda e: e.loss))
-
-
-def dropped_terms(calibrated: Calibrated) -> Iterator[Edit]:
-    """The system less one term of a sum, wherever one stands.
-
-    Predicted is the loss for a term that is a product with a parameter of its own; 0 for others, which only a fit can tell.
-    """
-    system = calibrated.system
-    tagged = _tagged(system)
-    plus, minus, negative = (BY_NAME[name].opcode for name in ("+", "-", "neg"))
-    for j, e in enumerate(tagged):
-        for node, (op, _) in enumerate(e.code):
-            if op not in (plus, minus):
-                continue
-            left, right = e.subtree(e.starts[node - 1] - 1), e.subtree(node - 1)
-            kept_right = right if op == plus else Expression.join(negative, (right,))
-            for kept, gone in ((left, right), (kept_right, left)):
-                new = e.replace_node(node, kept)
-                yield Edit(_untagged(system, (*tagged[:j], new, *tagged[j + 1 :])), _loss_without(calibrated, gone))
-
-
-def _loss_without(calibrated: Calibrated, term: Expression) -> float:
-    """½ (θ/sd)² for a term in proportion to a parameter that stands nowhere else."""
-    times = BY_NAME["*"].opcode
-    factors, whole = [term], 0
-    while whole < len(factors):
-        if factors[whole].root == times:
-            factors[whole : whole + 1] = list(factors[whole].children)
-        else:
-            whole += 1
-    of = calibrated.system.of_constants
-    for factor in factors:
-        if len(factor) == 1 and factor.constants and factor.constants[0].free:
-            k = of[int(factor.constants[0].value)]
-            if of.count(k) == 1:
-                return _quadratic(calibrated, np.eye(len(calibrated.covariance))[k], 0.0)
-    return 0.0
-
-
 def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
     """The system with one parameter fixed at a simple number, or at the nearest whole one."""
     system = calibrated.system
     theta = system.parameters
     for k, value in enumerate(theta[: system.n_constant]):
-        row = np.eye(len(theta))[k]
+        variance = float(calibrated.covariance[k, k])
         wanted = {float(np.copysign(s, value)) for s in SIMPLE} | ({float(np.round(value))} - {0.0})
         for number in sorted(wanted, key=lambda s: abs(s - value)):
             if abs(number - value) > 0.5 * abs(value):
                 continue
-            fixed = _with_tags(system, k, Constant(number))
-            yield Edit(_untagged(system, fixed), _quadratic(calibrated, row, number))
-
-
-def shared_parameters(calibrated: Calibrated) -> Iterator[Edit]:
-    """The system with two parameters that are one."""
-    system = calibrated.system
-    theta = system.parameters
-    for a in range(system.n_constant):
-        for b in range(a + 1, system.n_constant):
-            if theta[a] * theta[b] <= 0 or not 0.5 <= theta[a] / theta[b] <= 2:
-                continue
-            row = np.zeros(len(theta))
-            row[a], row[b] = 1.0, -1.0
-            loss = _quadratic(calibrated, row, 0.0)
-            merged = tuple(a if k == b else k - (k > b) for k in system.of_constants)
-            yield Edit(system.with_equations(system.equations, merged), loss)
-
-
-def _quadratic(calibrated: Calibrated, row: Values, number: float) -> float:
-    """Nats lost by row·θ = number where the misfit is quadratic."""
-    variance = float(row @ calibrated.covariance @ row)
-    away = float(row @ calibrated.system.parameters) - number
-    return 0.5 * away * away / variance if variance > 0 else float("inf")
+            # Where the misfit is quadratic.
+            loss = 0.5 * (value - number) ** 2 / variance if variance > 0 else float("inf")
+            yield Edit(_untagged(system, _with_number(system, k, number)), loss)
 
 
 def _tagged(system: System) -> tuple[Expression, ...]:
@@ -119,12 +51,12 @@ def _tagged(system: System) -> tuple[Expression, ...]:
     return tuple(out)
 
 
-def _with_tags(system: System, parameter: int, number: Constant) -> tuple[Expression, ...]:
+def _with_number(system: System, parameter: int, number: float) -> tuple[Expression, ...]:
     """Tagged equations with a number in the place of a parameter."""
 
     def leaf_at(node: int, leaf: Expression) -> Expression:
         if leaf.constants and leaf.constants[0].free and system.of_constants[int(leaf.constants[0].value)] == parameter:
-            return Expression.constant(number.value)
+            return Expression.constant(number)
         return leaf
 
     return tuple(e.rebuilt(leaf_at) for e in _tagged(system))

@@ -62,17 +62,18 @@ class NormalEquations:
         raised by the share ``damping`` of itself."""
         d, p = self.B.shape[1:]
         A = self.A * (1.0 + damping * np.eye(d))
-        both = np.linalg.solve(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
+        both: Values = np.linalg.solve(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
         AB, Aa = both[:, :, :p], both[:, :, p]
         if not p:
             return -Aa, np.empty(0)
-        M = self.D * (1.0 + damping * np.eye(p)) - np.einsum("sdp,sdq->pq", self.B, AB)
+        M = self.D * (1.0 + damping * np.eye(p)) - _across(self.B, AB)
         theta = -_solve_scaled(M, np.diag(self.D), self.b - np.einsum("sdp,sd->p", self.B, Aa))
         return -(Aa + AB @ theta), theta
 
     def information(self) -> Values:
         """Of parameters, with starts eliminated (n_parameter, n_parameter)."""
-        return np.asarray(self.D - np.einsum("sdp,sdq->pq", self.B, np.linalg.solve(self.A, self.B)))
+        AB: Values = np.asarray(np.linalg.solve(self.A, self.B), float)
+        return np.asarray(self.D - _across(self.B, AB))
 
     def covariance(self) -> Values:
         """Of parameters, with starts free (n_parameter, n_parameter); large where the data do not tell."""
@@ -86,8 +87,14 @@ class NormalEquations:
         """Of each start (n_segment, n_state, n_state), and with the parameters (n_segment, n_state, n_parameter), from the
         covariance of these."""
         AB = np.linalg.solve(self.A, self.B)
-        own = np.linalg.inv(self.A) + np.einsum("sdp,pq,seq->sde", AB, covariance, AB)
-        return own, -AB @ covariance
+        cross = AB @ covariance
+        own = np.linalg.inv(self.A) + cross @ np.swapaxes(AB, 1, 2)
+        return own, -cross
+
+
+def _across(B: Values, C: Values) -> Values:
+    """Σ_s B_sᵀ C_s (p, q) of blocks (n_segment, n_state, p) and (n_segment, n_state, q)."""
+    return np.asarray(B.reshape(-1, B.shape[2]).T @ C.reshape(-1, C.shape[2]))
 
 
 def _solve_scaled(M: Values, diagonal: Values, right: Values) -> Values:

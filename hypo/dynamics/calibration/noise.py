@@ -45,11 +45,6 @@ class Noise:
         """Standard deviation of one sample at states (n_row, n_measured)."""
         return np.asarray(self.level * np.sqrt(variance(states.T, self.mix[:, None], self.square[:, None]).T))
 
-    @property
-    def is_proportional(self) -> NDArray[np.bool_]:
-        """True for states whose noise grows with them (n_measured,)."""
-        return np.asarray(self.mix < 0.5)
-
 
 def variance(states: Values, mix: Values | float, square: Values) -> Values:
     """v of the module's formula at states of any shape that broadcasts with the other two."""

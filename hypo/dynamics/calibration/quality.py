@@ -1,7 +1,4 @@
-"""How well a fitted system predicts the samples it was fitted to: R² from fitted starts, and from the starts as measured.
-
-Fitted starts absorb errors of a law, so that both are told.
-"""
+"""How a fitted system lies beside the samples: the segments that it was fitted to, and R²."""
 
 from __future__ import annotations
 
@@ -11,30 +8,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.calibration.course import Clocks, follow_course
-from hypo.dynamics.calibration.segments import Segments, cut, gather, guess_by_samples, guess_paths
-from hypo.dynamics.smoothing.smoothed import Smoothed
+from hypo.dynamics.calibration.segments import Segments, gather, guess_by_samples
 from hypo.dynamics.trajectories import Trajectories
 
 Values = NDArray[np.float64]
 
 
-def r2_fitted(calibrated: Calibrated, data: Trajectories) -> Values:
-    """By measured state R² of the paths from the fitted starts (n_measured,), of chaotic systems segment by segment."""
-    seg = segments_of(calibrated, data)
-    return _r2(calibrated, seg, np.column_stack([s.start for s in calibrated.segments]))
+def r_squared(found: Values, measured: Values) -> tuple[Values, float]:
+    """R² = 1 - Σ(x̂ - x)²/Σ(x - x̄)² over the samples that were taken.
 
+    Args:
+        found: followed states (n, n_measured), NaN where they ran away.
+        measured: the samples (n, n_measured), NaN where there is none.
 
-def r2_given(calibrated: Calibrated, data: Trajectories, smoothed: Smoothed) -> Values:
-    """By measured state R² of the paths from the first sample of each run (n_measured,), -inf where they run away.
-
-    Where a state was not measured at the first row its smoothed value is taken, of a hidden state the smoothed rate.
+    Returns:
+        R² by state (n_measured,), and that of all, by the sums of squares; NaN where a state ran away.
     """
-    m = calibrated.system.n_measured
-    seg = cut(data, guess_paths(calibrated.system, data, smoothed), data.n_row, calibrated.system)
-    starts = seg.guess[0].copy()
-    starts[:m] = np.where(seg.share[0] > 0, seg.samples[0], starts[:m])
-    return _r2(calibrated, seg, starts)
+    known = np.isfinite(measured)
+    x = np.where(known, measured, 0.0)
+    mean = x.sum(0) / known.sum(0)
+    with np.errstate(all="ignore"):
+        rest = np.sum(np.where(known, found - x, 0.0) ** 2, axis=0)
+        spread = np.sum(np.where(known, x - mean, 0.0) ** 2, axis=0)
+        return 1.0 - rest / spread, float(1.0 - rest.sum() / spread.sum())
 
 
 def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
@@ -60,16 +56,3 @@ def sizes(calibrated: Calibrated) -> Values:
     m = calibrated.system.n_measured
     out[:m] = np.maximum(out[:m], np.sqrt(calibrated.measurement.square))
     return np.where(out > 0, out, 1.0)
-
-
-def _r2(calibrated: Calibrated, seg: Segments, starts: Values) -> Values:
-    system, m = calibrated.system, calibrated.system.n_measured
-    with np.errstate(all="ignore"):
-        course = follow_course(
-            system, Clocks(seg.time, seg.actions, seg.past), starts, system.parameters, sizes(calibrated)
-        )
-        left = np.sum(seg.share * (course.states[:, :m] - seg.samples) ** 2, axis=(0, 2))
-        mean = np.sum(seg.share * seg.samples, axis=(0, 2)) / seg.share.sum((0, 2))
-        all_of_it = np.sum(seg.share * (seg.samples - mean[:, None]) ** 2, axis=(0, 2))
-        out = 1.0 - left / all_of_it
-    return np.where(np.isfinite(out), out, -np.inf)

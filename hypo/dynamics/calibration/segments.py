@@ -7,6 +7,7 @@ repeating the last moment, without samples.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,29 +73,39 @@ class Segments:
         return len(self.run)
 
 
-def guess_paths(system: System, data: Trajectories, smoothed: Smoothed) -> Guess:
-    """Paths of all states as the smoother has them: of a hidden state that is the rate of a measured one, that rate; else 0."""
-    values, rates, noise = _at_rows(smoothed)
-    of = [_is_rate_of(system, name) for name in system.states[system.n_measured :]]
-    hidden = [np.zeros(len(values)) if k is None else rates[:, k] for k in of]
-    rough = system.is_discrete or any(p.is_undersampled for paths in smoothed.paths for p in paths)
-    return Guess(np.column_stack([values, *hidden]), noise, rough)
+@dataclass(frozen=True)
+class AtRows:
+    """The part of smoothed paths that fits take, light enough to be sent: states, their rates and the noise at the rows of
+    all runs, (n_row, n_measured) each, and whether paths between samples are not known."""
 
+    states: Values
+    rates: Values
+    noise: Values
+    is_undersampled: bool
 
-# The last paths that were asked for at their rows: a discovery fits many systems to one set of paths.
-_last: tuple[Smoothed, tuple[Values, Values, Values]] | None = None
-
-
-def _at_rows(smoothed: Smoothed) -> tuple[Values, Values, Values]:
-    """Smoothed states, their rates and the noise at the rows of all runs, (n_row, n_measured) each."""
-    global _last
-    if _last is None or _last[0] is not smoothed:
+    @staticmethod
+    def of(smoothed: Smoothed) -> AtRows:
+        """Paths at the rows of their runs."""
         runs = range(len(smoothed.data.runs))
-        states = [smoothed.states(r) for r in runs]
-        rates = [smoothed.rates(r) for r in runs]
-        noise = [smoothed.noise(r) for r in runs]
-        _last = smoothed, (np.concatenate(states), np.concatenate(rates), np.concatenate(noise))
-    return _last[1]
+
+        def together(at_rows: Callable[[int], Values]) -> Values:
+            # One layout in memory, here and with workers: sums over others come out differently.
+            return np.ascontiguousarray(np.concatenate([at_rows(r) for r in runs]))
+
+        rough = any(p.is_undersampled for paths in smoothed.paths for p in paths)
+        return AtRows(together(smoothed.states), together(smoothed.rates), together(smoothed.noise), rough)
+
+
+def guess_paths(system: System, data: Trajectories, smoothed: Smoothed) -> Guess:
+    """Paths of all states as the smoother has them; see :func:`guess_at_rows`."""
+    return guess_at_rows(system, AtRows.of(smoothed))
+
+
+def guess_at_rows(system: System, rows: AtRows) -> Guess:
+    """Paths of all states: of a hidden state that is the rate of a measured one, that rate; of others 0."""
+    of = [_is_rate_of(system, name) for name in system.states[system.n_measured :]]
+    hidden = [np.zeros(len(rows.states)) if k is None else rows.rates[:, k] for k in of]
+    return Guess(np.column_stack([rows.states, *hidden]), rows.noise, system.is_discrete or rows.is_undersampled)
 
 
 def guess_by_samples(data: Trajectories, system: System) -> Guess:

@@ -22,10 +22,8 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.course import Clocks, Course, follow_course
-from hypo.dynamics.calibration.noise import FLOOR
 from hypo.dynamics.calibration.quality import segments_of, sizes
 from hypo.dynamics.calibration.segments import Segments
-from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
@@ -40,8 +38,6 @@ NODES = 4
 ACCURACY = 1e-9
 # Least part of a column that is left when starts and parameters are projected out; below it the term tells nothing of its own.
 LEAST_LEFT = 1e-6
-# Single terms to each of which a second one is sought.
-BEST = 8
 
 
 @dataclass(frozen=True)
@@ -51,47 +47,10 @@ class Tangent:
     Attributes:
         residuals: (n_sample,), fitted less measured.
         columns: (n_sample, n_term), change of the residuals by one unit of each term; 0 for a term that adds nothing.
-        state: (n_sample,), the measured state of each.
     """
 
     residuals: Values
     columns: Values
-    state: NDArray[np.int64]
-
-    def gains(self) -> tuple[Values, Values]:
-        """By term the drop of the misfit in nats (n_term,) and the coefficient (n_term,), noise estimated anew with it."""
-        cc = np.einsum("nk,nk->k", self.columns, self.columns)
-        c = -(self.residuals @ self.columns) / np.where(cc > 0, cc, np.inf)
-        out = np.zeros(len(c))
-        for k in np.unique(self.state):
-            r, C = self.residuals[self.state == k], self.columns[self.state == k]
-            before = float(r @ r) + FLOOR**2
-            after = before + 2 * c * (r @ C) + c * c * np.einsum("nk,nk->k", C, C)
-            out += 0.5 * len(r) * np.log(before / np.maximum(after, 1e-12 * before))
-        return out, c
-
-    def without(self, term: int) -> Tangent:
-        """The same once ``term`` is part of the system."""
-        q = self.columns[:, term] / np.linalg.norm(self.columns[:, term])
-        columns = _shortened(self.columns - np.outer(q, q @ self.columns), np.linalg.norm(self.columns, axis=0))
-        return Tangent(self.residuals - q * (q @ self.residuals), columns, self.state)
-
-
-@dataclass(frozen=True)
-class ExtraTerm:
-    """One or two terms that would help an equation.
-
-    Attributes:
-        equation: number of the equation.
-        terms: numbers of the terms in the library.
-        gain: drop of the misfit in nats, as far as it is linear.
-        coefficients: of the terms, to begin a fit with.
-    """
-
-    equation: int
-    terms: tuple[int, ...]
-    gain: float
-    coefficients: tuple[float, ...]
 
 
 class Linearised:
@@ -179,70 +138,9 @@ class Linearised:
             q = np.linalg.svd(own / np.where(lengths > 0, lengths, 1.0), full_matrices=False)[0]
             together = together - q @ (q.T @ together)
         known = np.moveaxis(self.seg.share > 0, 2, 0).ravel()
-        state = np.tile(np.repeat(np.arange(m)[None, :], T, axis=0).ravel(), S)
-        out = _shortened(together[:, 1 : 1 + K], size)
-        return Tangent(together[known, 0], out[known], state[known])
-
-
-def rank_extra_terms(
-    calibrated: Calibrated, data: Trajectories, library: Library, equations: Sequence[int] | None = None
-) -> tuple[ExtraTerm, ...]:
-    """Terms, and pairs of terms, that would lower the misfit, the most helpful first.
-
-    Args:
-        calibrated: the fitted system.
-        data: what it was fitted to.
-        library: terms over the system's columns, or a function from columns (n_column, n) to values (n_term, n).
-        equations: those that may gain terms; None: all.
-    """
-    along = Linearised(calibrated, data)
-    found = []
-    for j in range(len(calibrated.system.states)) if equations is None else equations:
-        tangent = along.tangent(j, library)
-        gains, c = tangent.gains()
-        order = np.argsort(-gains, kind="stable")
-        found += [ExtraTerm(j, (int(k),), float(gains[k]), (float(c[k]),)) for k in order if gains[k] > 0]
-        for k in order[:BEST]:
-            if gains[k] <= 0:
-                break
-            more, _ = tangent.without(int(k)).gains()
-            other = int(np.argmax(more))
-            if more[other] > 0:
-                pair = [int(k), other]
-                both = np.linalg.lstsq(tangent.columns[:, pair], -tangent.residuals, rcond=None)[0]
-                found.append(ExtraTerm(j, tuple(pair), float(gains[k] + more[other]), tuple(map(float, both))))
-    return tuple(sorted(found, key=lambda e: -e.gain))
-
-
-def integral_columns(data: Trajectories, smoothed: Smoothed, library: Library, state: int) -> Tangent:
-    """The tangent of the system that does not move, with integrals along the smoothed path: x(t) = x(0) + Σ c_k ∫ g_k(x) dt.
-
-    Its columns are the same for every state up to the noise that they are divided by. The start of each run is projected out.
-    """
-    from scipy.interpolate import CubicSpline
-
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
-    parts: list[tuple[Values, Values]] = []
-    for r, run in enumerate(data.runs):
-        moments, first, inverse = np.unique(run.time, return_index=True, return_inverse=True)
-        h = np.diff(moments)
-        time = (moments[:-1, None] + h[:, None] * (nodes + 1) / 2).ravel()
-        states = CubicSpline(moments, smoothed.states(r)[first])(time)
-        inputs = [np.interp(time, run.time, u) for u in run.actions.T]
-        X = np.vstack([states.T, *inputs])
-        G = evaluate_library(library, X, data.columns).reshape(-1, len(h), NODES)
-        steps = np.concatenate([np.zeros((len(G), 1)), np.cumsum((G @ (weights / 2)) * h, axis=1)], axis=1)
-        known = np.isfinite(run.states[:, state])
-        sd = smoothed.noise(r)[known, state]
-        C = steps[:, inverse][:, known].T / sd[:, None]
-        y = run.states[known, state] / sd
-        one = (1 / sd) / np.linalg.norm(1 / sd)
-        both = np.column_stack([-y, C])
-        parts.append((both - np.outer(one, one @ both), np.linalg.norm(C, axis=0)))
-    together = np.concatenate([p for p, _ in parts])
-    size = np.sqrt(sum(s**2 for _, s in parts))
-    columns = _shortened(together[:, 1:], size)
-    return Tangent(together[:, 0], columns, np.full(len(together), state))
+        rest = np.linalg.norm(together[:, 1 : 1 + K], axis=0)
+        tells = rest > LEAST_LEFT * np.maximum(size, 1e-300)
+        return Tangent(together[known, 0], np.where(tells, together[known, 1 : 1 + K], 0.0))
 
 
 def evaluate_library(library: Library, X: Values, columns: Sequence[str]) -> Values:
@@ -267,9 +165,3 @@ def _scan(moves: Values, force: Values) -> Values:
         M = np.concatenate([M[:shift], M[shift:] @ M[:-shift]])
         shift *= 2
     return np.concatenate([np.zeros_like(F[:1]), F])
-
-
-def _shortened(columns: Values, size: Values) -> Values:
-    """Columns with those set to 0 of which next to nothing is left of their former ``size``."""
-    left = np.linalg.norm(columns, axis=0)
-    return np.where(left > LEAST_LEFT * np.maximum(size, 1e-300), columns, 0.0)

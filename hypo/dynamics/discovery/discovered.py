@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
@@ -20,7 +21,7 @@ class WeightedSystem:
 
 @dataclass(frozen=True)
 class Discovered:
-    """Systems with weights that sum to 1, best first.
+    """Systems with weights, best first; they sum to 1 together with ``unmet``.
 
     Attributes:
         systems: likeliest first.
@@ -28,6 +29,8 @@ class Discovered:
         effective_rows: by equation, the number of independent rows of its rate.
         remarks: sentences for the user: undersampled states, what the data cannot tell apart, a conserved sum.
         seconds: time taken.
+        turns: turns of the search that were taken to their end, with those of a search that this one went on from.
+        is_cut: True where the time limit or an interrupt ended the search before its end.
         rules: each rule of what is known in words, with how the likeliest system fares under it.
     """
 
@@ -37,6 +40,13 @@ class Discovered:
     remarks: tuple[str, ...] = ()
     seconds: float = 0.0
     rules: tuple[tuple[str, Verdict], ...] = ()
+    turns: int = 0
+    is_cut: bool = False
+
+    @property
+    def unmet(self) -> float:
+        """Weight of the law not being among the systems (:mod:`hypo.dynamics.discovery.trials.unmet`)."""
+        return max(1.0 - math.fsum(s.weight for s in self.systems), 0.0)
 
     @property
     def best(self) -> Calibrated:

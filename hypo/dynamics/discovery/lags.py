@@ -24,7 +24,7 @@ from hypo.dynamics.discovery.proposals.sparse import in_view, write_terms
 from hypo.dynamics.discovery.proposals.subsets import EXACT, best_subsets
 from hypo.dynamics.discovery.proposals.terms import LINEAR, POLYNOMIAL, QUADRATIC, Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import View, make_equation
-from hypo.dynamics.discovery.propose import costs_of_terms
+from hypo.dynamics.discovery.propose import costs_beyond_one
 from hypo.dynamics.kinds import Kind
 from hypo.dynamics.rows.lags import former_values, lag_grid
 from hypo.dynamics.system import Delay
@@ -165,6 +165,7 @@ class _Scan:
     def __init__(self, kind: Kind, k: int) -> None:
         equation = make_equation(kind.data, kind.smoothed, kind.options, k, kind.delays)
         self.k, self.names, self.view, self.columns = k, equation.names, equation.views[0], kind.columns
+        self.own = self.names[k + len(kind.data.states) * (kind.options.order - 1)]
         background = kind.background
         known = None if background is None else background.of_equation(kind.data.states[k])
         self.permitted = Permitted(known, tuple(self.names))
@@ -193,7 +194,8 @@ class _Scan:
             terms = self.terms(view, delays)
             if not terms.expressions:
                 return view, terms, np.empty((0, len(view.target))), []
-            self.costs = costs_of_terms(terms, self.names, len(view.target), self.costs)
+            unknown = terms.keep(np.array([f not in self.costs for f in terms.forms], bool))
+            self.costs |= costs_beyond_one(unknown, self.own, len(self.names), len(view.target))
             number = {f: i for i, f in enumerate(dict.fromkeys(terms.forms))}
             form = np.array([number[f] for f in terms.forms], np.int64)
             cost = np.array([self.costs[f] for f in terms.forms])

@@ -12,18 +12,18 @@ trajectory decides (:mod:`hypo.dynamics.discovery.discover`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.clock import Clock, now
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior.lengths import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
-from hypo.dynamics.discovery.proposals.searched import search_rates
+from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
@@ -32,13 +32,14 @@ from hypo.dynamics.discovery.proposals.widen import widen
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
-from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import HypoError
 from hypo.expression.expr import Expression
+from hypo.failures import Failures
 from hypo.kernels import opcodes as oc
 from hypo.knowledge.knowledge import Knowledge
 
 Values = NDArray[np.float64]
+Found = tuple[Expression, str]
 
 # Candidates of an equation, and how many of them with each number of free constants whatever their score.
 MOST = 60
@@ -52,68 +53,87 @@ SECOND_LOOKS = 1
 # Nats that a fitted number costs at least, and candidates of a source whose code length is looked at.
 LEAST_PER_NUMBER = 3.0
 LOOKED_AT = 250
+# Candidates of a source that are fitted even when time is up.
+LEAST_FITTED = 5
 # Share of squares below which rows are met exactly: quadrature and splines do no better.
 EXACT = 1e-8
 
 
 def propose(
-    data: Trajectories,
     smoothed: Smoothed,
     k: int,
     options: Options,
     seconds: float,
-    seed: int,
+    budget: Budget,
     delays: Sequence[Delay] = (),
     knowledge: Knowledge | None = None,
+    failures: Failures | None = None,
 ) -> tuple[Candidate, ...]:
-    """Right-hand sides of state k, likeliest first, at most ``MOST``.
+    """Right-hand sides of state k, likeliest first, at most ``MOST``. Where one source fails unexpectedly the others stand.
 
     Args:
-        data, smoothed: the runs and their paths.
+        smoothed: the runs and their paths.
         k: number of the measured state whose rate, acceleration or next value is sought.
         options: the kind of law.
-        seconds: time at most; of the work there is no more than a few seconds' anyway.
-        seed: of the search.
+        seconds: time at most, which nothing else depends on.
+        budget: of the search on rows.
         delays: former values that laws may use, with the lags to take them at.
         knowledge: of the law; None: nothing is known.
+        failures: takes what failed.
     """
-    clock = Clock(now() + seconds)
+    data, clock = smoothed.data, Clock(now() + seconds)
     equation = make_equation(data, smoothed, options, k, delays)
     names = equation.names
     permitted = Permitted(knowledge, tuple(names))
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves, [d.column for d in delays]))
-    costs: dict[str, float] = {}
-    of_terms = costs_of_terms(terms, names, len(equation.views[0].target))
+    own = names[k + len(data.states) * (options.order - 1)]
+    of_terms = costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
+    failures = failures or Failures()
+    ranking = _Ranking(equation, own, clock)
+    # Sums first: they find most, and their work is small.
+    sources: dict[str, Callable[[], Sequence[Found]]] = {
+        "sums of terms": lambda: permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)),
+        "the search on rates": lambda: permitted.laws(
+            _searched(equation, min(SEARCH_SHARE * seconds, clock.left), budget, knowledge)
+        ),
+        "forms that are known": lambda: permitted.laws(permitted.filled(X)),
+        "wider terms": lambda: permitted.laws(_widened(ranking.ranked, names)),
+    }
     with np.errstate(all="ignore"):
-        # Sums first: they find most, and their work is small.
-        ranked = rank(permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)), equation, costs)
-        left = min(SEARCH_SHARE * seconds, clock.left)
-        ranked += rank(permitted.laws(_searched(equation, left, seed, knowledge)), equation, costs)
-        ranked += rank(permitted.laws(permitted.filled(X)), equation, costs)
-        ranked += rank(permitted.laws(_widened(ranked, names)), equation, costs)
+        for part, source in sources.items():
+            with failures.guarded(f"{part} for {data.states[k]}"):
+                ranking.add(source())
         for _ in range(SECOND_LOOKS):
-            if not ranked or clock.expired:
+            if not ranking.ranked or clock.expired:
                 break
-            # What errors of the columns do depends on the law's slopes, which are better known now.
-            equation = equation.knowing(min(ranked, key=lambda c: c.score).expression)
-            known = {c.expression.masked() for c in ranked}
-            found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
-            again = [(c.expression, c.source) for c in ranked]
-            ranked = rank([*again, *(f for f in found if f[0].masked() not in known)], equation, costs)
-        return select(ranked, names, equation.views[0].X)
+            with failures.guarded(f"the second look at {data.states[k]}"):
+                ranking = _look_again(ranking, terms, of_terms, permitted)
+        return select(ranking.ranked, names, equation.views[0].X)
+
+
+def _look_again(ranking: _Ranking, terms: Terms, of_terms: dict[str, float], permitted: Permitted) -> _Ranking:
+    """Candidates with errors of columns weighed anew: their effect depends on the law's slopes, better known by now."""
+    before, names, clock = ranking.ranked, ranking.equation.names, ranking.clock
+    equation = ranking.equation.knowing(min(before, key=lambda c: c.score).expression)
+    known = {c.expression.masked() for c in before}
+    found = permitted.laws(sparse_sums(terms, names, of_terms, equation.views[:1], clock))
+    again = _Ranking(equation, ranking.own, clock, ranking.costs)
+    again.add([*((c.expression, c.source) for c in before), *(f for f in found if f[0].masked() not in known)])
+    return again
 
 
 def _searched(
-    equation: Equation, seconds: float, seed: int, knowledge: Knowledge | None
+    equation: Equation, seconds: float, budget: Budget, knowledge: Knowledge | None
 ) -> list[tuple[Expression, str]]:
     """Formulas of a whole search on thinned rows; none where there is no time, or where rows are too few for one."""
     rows = equation.rows
-    with suppress(HypoError):
-        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, seed, knowledge)
-        return [(e, "search") for e in found]
-    return []
+    try:
+        found = search_rates(rows.X, rows.target, rows.sd, equation.names, seconds, budget, knowledge)
+    except HypoError:
+        return []
+    return [(e, "search") for e in found]
 
 
 def _widened(ranked: Sequence[Candidate], names: Sequence[str]) -> list[tuple[Expression, str]]:
@@ -122,37 +142,43 @@ def _widened(ranked: Sequence[Candidate], names: Sequence[str]) -> list[tuple[Ex
     return [(w, "widened") for c in inside[:WIDENED] for w in widen(c.expression, names)]
 
 
-def rank(found: Sequence[tuple[Expression, str]], equation: Equation, costs: dict[str, float]) -> list[Candidate]:
-    """The ``LOOKED_AT`` most promising candidates with their constants fitted in the first view; those without a value there
-    are left out. ``costs`` holds code lengths by structure, and takes new ones."""
-    view, names = equation.views[0], equation.names
-    fitted = []
-    for e, source in found:
-        e, squares = polish(e, names, view)
-        if math.isfinite(squares):
-            fitted.append((misfit(squares, view), e, source))
-    # Code lengths take longer than fits: what cannot come far has none.
-    fitted.sort(key=lambda f: f[0] + LEAST_PER_NUMBER * len(f[1].free))
-    out = []
-    for nats, e, source in fitted[:LOOKED_AT]:
-        structure = e.masked()
-        if structure not in costs:
-            costs[structure] = code_length(e, len(names), len(view.target))
-        out.append(Candidate(e, costs[structure], nats + costs[structure], source))
-    return out
+@dataclass
+class _Ranking:
+    """Candidates for the rate of state ``own``, fitted in the first view of its ``equation``; ``costs`` holds code lengths by
+    structure."""
+
+    equation: Equation
+    own: str
+    clock: Clock
+    costs: dict[str, float] = field(default_factory=dict)
+    ranked: list[Candidate] = field(default_factory=list)
+
+    def add(self, found: Sequence[Found]) -> None:
+        """Take the ``LOOKED_AT`` most promising of ``found``, those without a value left out; fewer when time is up."""
+        view, names = self.equation.views[0], self.equation.names
+        fitted: list[tuple[float, Expression, str]] = []
+        for e, source in found:
+            if self.clock.expired and len(fitted) >= LEAST_FITTED:
+                break
+            e, squares = polish(e, names, view)
+            if math.isfinite(squares):
+                fitted.append((misfit(squares, view), e, source))
+        # Code lengths take longer than fits: what cannot come far has none.
+        fitted.sort(key=lambda f: f[0] + LEAST_PER_NUMBER * len(f[1].free))
+        for n, (nats, e, source) in enumerate(fitted[:LOOKED_AT]):
+            if self.clock.expired and n >= LEAST_FITTED:
+                break
+            structure = e.masked()
+            if structure not in self.costs:
+                self.costs[structure] = code_length(e, self.own, len(names), len(view.target))
+            self.ranked.append(Candidate(e, self.costs[structure], nats + self.costs[structure], source))
 
 
-def costs_of_terms(
-    terms: Terms, columns: Sequence[str], rows: int, known: Mapping[str, float] | None = None
-) -> dict[str, float]:
-    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term; ``known`` ones are taken over."""
-    number = Expression.constant(1.0, free=True)
-    alone = code_length(number, len(columns), rows)
-    out = dict(known or {})
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in out:
-            out[form] = max(code_length(number * e if e.variables else number, len(columns), rows) - 0.5 * alone, 1.0)
-    return out
+def costs_beyond_one(terms: Terms, own: str, n_column: int, rows: int) -> dict[str, float]:
+    """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
+    alone = code_length(Expression.constant(1.0, free=True), own, n_column, rows, signs=False)
+    costs = costs_of_terms(terms.forms, terms.expressions, own, n_column, rows)
+    return {form: max(cost - 0.5 * alone, 1.0) for form, cost in costs.items()}
 
 
 def _has_inside(e: Expression) -> bool:

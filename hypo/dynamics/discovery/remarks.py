@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+import hypo
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
+from hypo.failures import DEBUG, Failure
 
 # Weight from which on a rival is named, and how many are.
 RIVAL = 0.05
@@ -21,6 +23,14 @@ VANISHES = 1e-9
 def make_remarks(systems: Sequence[WeightedSystem], columns: Columns) -> tuple[str, ...]:
     """Sentences on undersampled states, conserved sums, and what the data cannot tell apart."""
     return (*_undersampled(columns), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
+
+
+def describe_failures(failures: Sequence[Failure]) -> Iterator[str]:
+    """Sentences on parts that were left out because of an unexpected error."""
+    for f in failures:
+        yield f"an unexpected error ended {f.part} ({f.error}, in {f.where}); all else went on without it"
+    if failures:
+        yield f"that is a bug in hypo {hypo.__version__}: please report it, with what {DEBUG}=1 shows"
 
 
 def _undersampled(columns: Columns) -> Iterator[str]:

@@ -6,8 +6,7 @@ The code of a fitted number θ is what Laplace's integral over a Cauchy prior of
 
 where s is the size at which the number changes the rate as much as the whole rate is: with u = rms(θ ∂f/∂θ)/rms(f) it is
 s = |θ|/u. A number that hardly acts costs what saying so precisely costs, terms that nearly cancel cost their excess, and all
-numbers together cost by the determinant of their joint information, so that two that act alike cost less. The prior of a fitted
-lag is even over its range.
+numbers together cost by the determinant of their joint information, so that two that act alike cost less.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.prior import system_structure
+from hypo.dynamics.discovery.prior.lengths import system_structure
 from hypo.dynamics.system import System
 
 Values = NDArray[np.float64]
@@ -32,7 +31,7 @@ LEAST_SHARE = 1e-6
 MOST_SHARE = 1e6
 # Least relative error of a number that its code is charged for.
 PRECISE = 1e-9
-# Naming the number that another one is equal to, beside log of their count.
+# Naming the number that another one is equal to, beside log of their count, where they stand in unlike terms.
 SHARED = 0.7
 
 
@@ -61,21 +60,19 @@ class Scorer:
 
     def structure(self, system: System) -> float:
         """Nats of the forms, and of which numbers are equal."""
-        cost, _ = system_structure([system.equations[k] for k in self.sought], len(self.columns), self.rows)
+        equations, states = [system.equations[k] for k in self.sought], [system.states[k] for k in self.sought]
+        found = system_structure(equations, states, len(self.columns), self.rows)
         free = len(system.of_constants)
-        parameters = system.n_constant
-        return cost + (free - parameters) * (math.log(max(free, 1)) + SHARED)
+        others = max(free - system.n_constant - found.equal, 0)
+        return found.nats + others * (math.log(max(free, 1)) + SHARED)
 
     def numbers(self, fitted: Calibrated) -> float:
         """Nats of the fitted numbers."""
-        n = fitted.system.n_constant
         theta = fitted.system.parameters
         if not len(theta):
             return 0.0
-        shares = np.clip(self._shares(fitted.system)[:n], LEAST_SHARE, MOST_SHARE)
-        size = np.concatenate([np.where(theta[:n] == 0.0, 1.0, np.abs(theta[:n])), _sizes_of_lags(fitted.system)])
-        number = n * math.log(math.pi / 2)
-        return float(np.sum(np.log(shares + 1.0 / shares))) + 0.5 * (number + _log_det(size, fitted.covariance))
+        shares = np.clip(self._shares(fitted.system), LEAST_SHARE, MOST_SHARE)
+        return float(np.sum(np.log(shares + 1.0 / shares))) + 0.5 * _log_det(theta, fitted.covariance)
 
     def _shares(self, system: System) -> Values:
         """rms(θ ∂f/∂θ)/rms(f) of each parameter, in the equation where it is largest (n_parameter,)."""
@@ -92,13 +89,6 @@ class Scorer:
         return np.asarray(np.max(_rms(slopes) / np.maximum(size, 1e-300)[:, None], axis=0, initial=0.0))
 
 
-def _sizes_of_lags(system: System) -> Values:
-    """For each fitted lag (n_lag,) the width of its range over √(2π): what a standard error is compared with where a prior is
-    even over a range."""
-    ends = [system.delays[q].bounds or (0.0, 0.0) for q in system.fitted_lags]
-    return np.array([(most - least) / math.sqrt(2 * math.pi) for least, most in ends])
-
-
 def _rms(values: Values) -> Values:
     """Root of the mean square over the last axis, undefined points left out."""
     finite = np.isfinite(values)
@@ -106,11 +96,12 @@ def _rms(values: Values) -> Values:
     return np.asarray(np.sqrt(np.sum(np.where(finite, values, 0.0) ** 2, axis=-1) / count))
 
 
-def _log_det(size: Values, covariance: Values) -> float:
-    """log det(1 + S C⁻¹ S), the information of numbers in units of their prior's sizes S (n,)."""
+def _log_det(theta: Values, covariance: Values) -> float:
+    """log det(1 + Θ C⁻¹ Θ)·(π/2), the information of numbers in units of their own size, for the Cauchy prior."""
+    size = np.where(theta == 0.0, 1.0, np.abs(theta))
     with np.errstate(all="ignore"):
         relative = covariance / size[:, None] / size
     if not np.all(np.isfinite(relative)):
-        return len(size) * 2 * -math.log(PRECISE)
+        return len(theta) * 2 * -math.log(PRECISE)
     variances = np.maximum(np.linalg.eigvalsh(0.5 * (relative + relative.T)), PRECISE**2)
-    return float(np.sum(np.log1p(1.0 / variances)))
+    return float(np.sum(np.log1p(1.0 / variances)) + len(theta) * math.log(math.pi / 2))

@@ -84,10 +84,9 @@ class SystemRules:
             claims = tuple(
                 Comparison(e, "==", f[other.get(state, state)].substitute(swap)) for state, e in f.items() if state != b
             )
-            lo, hi = (op(self.ranges[a][k], self.ranges[b][k]) for k, op in ((0, min), (1, max)))
-            yield SystemRule(
-                f"{a} and {b} may change places", claims, Domain({**self.ranges, a: (lo, hi), b: (lo, hi)})
-            )
+            # What changes places must be able to have the other's values.
+            joined = {x: _join(self.ranges[x], self.ranges[y]) for x, y in other.items()}
+            yield SystemRule(f"{a} and {b} may change places", claims, Domain({**self.ranges, **joined}))
         for n, u in enumerate(self.motion.linear_inputs):
             claims = tuple(
                 Comparison(derivative(derivative(e, u), v), "==", ZERO)
@@ -113,6 +112,11 @@ class SystemRules:
     def verdicts(self, system: System) -> list[tuple[str, Verdict]]:
         """Each rule in words and how the system fares, proved where intervals can."""
         return [(rule.words, rule.check(proof=True)) for rule in self.rules(system)]
+
+
+def _join(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    """The least range with both in it."""
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _sum(terms: Sequence[Expression]) -> Expression:

@@ -38,7 +38,7 @@ class ModelFields:
 
     @property
     def systems(self) -> tuple[WeightedSystem, ...]:
-        """Systems with weights that sum to 1, likeliest first."""
+        """Systems with weights, likeliest first; laws that were not met have the rest."""
         return self.discovered.systems
 
     @property

@@ -28,6 +28,13 @@ STATES = 200
 MOSTLY = 0.95
 # Edges less likely than this are not drawn.
 DRAWN = 0.01
+# States that a drawing of the usual size has room for.
+CROWDED = 12
+# Points of letters, how many of them fit into a circle, how many fit in if they are smaller, and how many into the drawing.
+LETTERS = 10.0
+SHORT = 7
+LONG = 10
+LONGEST = 20
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,12 @@ class Graph:
             [vars(e) for e in self.edges], columns=["source", "target", "probability", "sign", "strength"]
         )
 
+    @property
+    def spread(self) -> float:
+        """The size of a drawing as a share of that of a usual one: few states need less room, many need more."""
+        n = len(self.states)
+        return 0.5 if n == 1 and not self.inputs else max(1.0, n / CROWDED)
+
     def __str__(self) -> str:
         return "\n".join(f"{e.source} -> {e.target} ({e.sign}): {e.probability:.2f}" for e in self.edges)
 
@@ -81,7 +94,7 @@ class Graph:
         """A drawing: states on a circle, inputs outside; likely edges dark, rising ones blue, falling ones red."""
         from hypo.report.display.figure import Picture
 
-        figure = Picture(figsize=(6.0, 6.0), layout="constrained")
+        figure = Picture(figsize=(6.0 * self.spread,) * 2, layout="constrained")
         draw_graph(self, figure.subplots())
         if path is not None:
             figure.savefig(path, dpi=150)
@@ -94,11 +107,12 @@ def make_graph(model: ModelFields, seed: int = 0) -> Graph:
     X = box.sample(STATES, np.random.default_rng(seed))
     width = dict(zip(model.system.columns, box.high - box.low, strict=True))
     found: dict[tuple[str, str], tuple[float, float, str]] = {}
+    total = sum(w.weight for w in model.systems)
     for w in model.systems:
         for edge in _edges_of(w.fitted.system, X, width):
             key = edge.source, edge.target
             probability, strength, sign = found.get(key, (0.0, edge.strength, edge.sign))
-            found[key] = probability + w.weight, strength, sign
+            found[key] = probability + w.weight / total, strength, sign
     edges = [Edge(*key, min(p, 1.0), sign, strength) for key, (p, strength, sign) in found.items()]
     inputs = (*model.actions, *([model.system.time] if model.system.time else ()))
     return Graph(model.states, inputs, tuple(sorted(edges, key=lambda e: (-e.probability, e.target, e.source))))
@@ -164,8 +178,13 @@ def draw_graph(graph: Graph, ax: Axes) -> None:
     for name, (x, y) in at.items():
         shade = "0.93" if name in graph.states else "lightyellow"
         ax.add_patch(Circle((x, y), radius, fc=shade, ec="0.3", zorder=3))
-        ax.text(x, y, name.replace("$", r"\$"), ha="center", va="center", zorder=4)
+        # What is too long for a circle reads well across its border only where that is hidden.
+        is_long = len(name) > LONG
+        box = {"boxstyle": "round,pad=0.15", "fc": shade, "ec": "none"} if is_long else None
+        size = LETTERS * min(1.0, (LONGEST if is_long else SHORT) / len(name))
+        ax.text(x, y, name.replace("$", r"\$"), ha="center", va="center", zorder=4, bbox=box, fontsize=size)
     ax.set_aspect("equal")
-    ax.set_xlim(-2.4 if m else -1.8, 1.8)
-    ax.set_ylim(-1.8, 1.8)
+    side = 1.8 if n > 1 or m else 0.8
+    ax.set_xlim(-2.4 if m else -side, side)
+    ax.set_ylim(-side, side)
     ax.axis("off")

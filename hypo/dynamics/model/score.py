@@ -3,6 +3,7 @@ from the first one whose past was recorded."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.past import begin_run
+from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
 from hypo.dynamics.model.rollouts.sampling import noise_of
@@ -30,7 +32,8 @@ class Score:
     """How well runs are predicted from their first samples.
 
     Attributes:
-        r2: by state, of the likeliest system with its fitted constants, begun at the first sample of each run.
+        r2: by state, of the likeliest system with its fitted constants, begun at the first sample of each run; -inf where the
+            states run away.
         r2_fitted: the same from the start that fits best.
         log_likelihood: of the samples after the first of each run, given that one, all systems, errors of constants and noise
             taken together.
@@ -55,31 +58,23 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
             f"{data.source} has the states {', '.join(data.states)} and the inputs {', '.join(data.actions) or 'none'}; "
             f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
         )
-    logs, n = 0.0, 0
+    logs, n, total = 0.0, 0, sum(w.weight for w in model.systems)
     runs = [begin_run(model.best, run, None) for run in data.runs]
     for run in runs:
-        each = [np.log(w.weight) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
+        each = [np.log(w.weight / total) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
     given = [guess_start(model.best, model.data, run) for run in runs]
     fitted = [find_segment(model.best, model.data, run, None).start for run in runs]
-    r2, r2_fitted = (_r2(model, runs, starts) for starts in (given, fitted))
-    return Score(dict(zip(measured, r2, strict=True)), dict(zip(measured, r2_fitted, strict=True)), logs, n)
+    return Score(_predicted(model, given, runs), _predicted(model, fitted, runs), logs, n)
 
 
-def _r2(model: ModelFields, runs: list[Run], starts: list[Values]) -> list[float]:
+def _predicted(model: ModelFields, starts: Sequence[Values], runs: Sequence[Run]) -> dict[str, float]:
+    """R² by state; where the states run away nothing is predicted, and any other model is better."""
+    paths = [slopes_along(model.best, model.data, run, s).states for run, s in zip(runs, starts, strict=True)]
     m = model.system.n_measured
-    left, all_of_it = np.zeros(m), np.zeros(m)
-    y = np.vstack([run.states for run in runs])
-    mean = np.nanmean(y, axis=0)
-    for run, start in zip(runs, starts, strict=True):
-        path = slopes_along(model.best, model.data, run, start).states[:, :m, 0]
-        known = np.isfinite(run.states)
-        left += np.sum(np.where(known, (path - run.states) ** 2, 0.0), axis=0)
-        all_of_it += np.sum(np.where(known, (run.states - mean) ** 2, 0.0), axis=0)
-    with np.errstate(all="ignore"):
-        out = 1.0 - left / all_of_it
-    return [float(v) if np.isfinite(v) else -np.inf for v in out]
+    r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in runs]))
+    return dict(zip(model.states, np.nan_to_num(r2, nan=-np.inf).tolist(), strict=False))
 
 
 def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:

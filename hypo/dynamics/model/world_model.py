@@ -17,7 +17,7 @@ from hypo.dynamics.model.graph import Graph, make_graph
 from hypo.dynamics.model.invariants.invariants import Invariant, find_invariants
 from hypo.dynamics.model.rollouts import rollout as rolling
 from hypo.dynamics.model.rollouts.bands import Rollout
-from hypo.dynamics.model.saving import file
+from hypo.dynamics.model.saving import file, together
 from hypo.dynamics.model.score import Score, score_runs
 from hypo.dynamics.model.step import Step, take_step
 from hypo.dynamics.model.suggest import Limits, Suggestion, suggest_experiments
@@ -64,6 +64,17 @@ class WorldModel(ModelFields):
     def load(cls, folder: str | os.PathLike[str]) -> WorldModel:
         """The model that :meth:`save` wrote; raises InputError where there is none, or it is damaged."""
         return cls(*file.load(folder))
+
+    @classmethod
+    def merge(cls, *models: Any) -> WorldModel:
+        """One model from those of the shards of a search, ``fit(…, shard="1/n")`` to ``"n/n"``, or from their folders; also as
+        one list. Missing shards are named in ``settings["shards"]``.
+
+        Raises:
+            InputError: there is nothing to merge, one is of no shard or there twice, or they are of different data or settings.
+        """
+        listed = models[0] if len(models) == 1 and isinstance(models[0], list | tuple) else models
+        return cls(*together.merge_models(listed))
 
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write a page for browsers, one file: laws, constants, tables, remarks and pictures; the path of that file.

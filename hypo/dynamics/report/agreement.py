@@ -1,10 +1,11 @@
 """How well a system follows the recorded trajectories, from the fitted start and from the measured one.
 
-A fitted start takes up errors of the law, so both are told: R² = 1 - Σ(x̂ - x)²/Σ(x - x̄)² over the measured samples.
+A fitted start takes up errors of the law, so both are told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.past import begin_run
+from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -41,21 +43,13 @@ def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement
         known = np.flatnonzero(np.isfinite(first))
         own[known] = first[known]
         given.append(own)
-    return tuple(_r2(fitted.system, starts, runs) for starts in (fitted.starts, given))  # type: ignore[return-value]
+    return _agree(fitted.system, fitted.starts, runs), _agree(fitted.system, given, runs)
 
 
-def _r2(system: System, starts: tuple[Values, ...] | list[Values], runs: list[Run]) -> Agreement:
-    d = system.n_measured
-    found = np.vstack([follow_run(system, s, run)[:, :d] for s, run in zip(starts, runs, strict=True)])
-    measured = np.vstack([run.states for run in runs])
-    known = np.isfinite(measured)
-    measured = np.where(known, measured, 0.0)
-    mean = measured.sum(0) / known.sum(0)
-    rest = np.sum(np.where(known, found - measured, 0.0) ** 2, axis=0)
-    spread = np.sum(np.where(known, measured - mean, 0.0) ** 2, axis=0)
-    each = 1.0 - rest / spread
-    names = system.states[:d]
-    return Agreement(dict(zip(names, map(float, each), strict=True)), float(1.0 - rest.sum() / spread.sum()))
+def _agree(system: System, starts: Sequence[Values], runs: Sequence[Run]) -> Agreement:
+    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, runs, strict=True)]
+    each, total = r_squared(np.vstack(found), np.vstack([run.states for run in runs]))
+    return Agreement(dict(zip(system.states, each.tolist(), strict=False)), total)
 
 
 def follow_run(system: System, start: Values, run: Run) -> Values:

@@ -48,12 +48,14 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
             for k, s in enumerate(model.systems)
             if k == 0 or s.weight >= LEAST_WEIGHT
         ],
+        "unmet": model.discovered.unmet,
         "noise": model.noise,
         "effective_rows": dict(zip(states, model.effective_rows, strict=False)),
         "r2": {"fitted_start": fitted.as_dict(), "given_start": given.as_dict()},
         "rules": list(model.settings.get("rules", ())),
         "remarks": list(write_remarks(model, fitted, given)),
         "timing": {"total": model.discovered.seconds},
+        "search": {"turns": model.discovered.turns, "is_cut": model.discovered.is_cut},
         "manifest": {
             "version": hypo.__version__,
             "seed": model.settings.get("seed"),

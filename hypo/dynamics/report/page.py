@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypo
@@ -24,8 +25,12 @@ from hypo.report.tables import make_constants_table
 from hypo.result.folders import write_text
 
 REPORT_FILE = "report.html"
+# Laws that are typeset, a twentieth of a second each; those after them stand as text.
+TYPESET = 8
 # Letters of the checksum that tell data apart.
 CHECKSUM = 12
+# States that a title names.
+MOST_NAMES = 6
 
 
 def write_page(model: ModelFields) -> str:
@@ -33,7 +38,8 @@ def write_page(model: ModelFields) -> str:
     laws = describe_laws(model.best, model.data)
     fitted, given = measure_agreement(model.best, model.data)
     constants = list_constants(laws)
-    formulas = "\n".join(document.write_formula(law.latex, law.text()) for law in laws)
+    formulas = "\n".join(document.write_formula(law.latex, law.text()) for law in laws[:TYPESET])
+    formulas += document.write_lines(law.text() for law in laws[TYPESET:])
     lettered = document.write_lines(law.lettered_text for law in laws if law.constants)
     below = [table for table in (make_rivals_table(model), make_rules_table(model)) if table is not None]
     pictures, missing = _draw_pictures(model)
@@ -45,7 +51,7 @@ def write_page(model: ModelFields) -> str:
         ("Remarks", document.write_list([*write_remarks(model, fitted, given), *missing])),
         *pictures,
     ]
-    return document.write_document(f"Laws of motion of {', '.join(model.data.states)}", sections, _tell_origin(model))
+    return document.write_document(f"Laws of motion of {_name(model.data.states)}", sections, _tell_origin(model))
 
 
 def save_page(model: ModelFields, path: str | os.PathLike[str]) -> Path:
@@ -68,16 +74,22 @@ def save_page(model: ModelFields, path: str | os.PathLike[str]) -> Path:
 def _draw_pictures(model: ModelFields) -> tuple[list[tuple[str, str]], list[str]]:
     """Pictures in HTML by title, and sentences on those that could not be drawn."""
     drawn, missing = [], []
-    for title, draw in list_pictures(model):
-        failures = Failures()
+    for picture in list_pictures(model):
+        failures, title = Failures(), picture.title
         try:
             with failures.guarded(title):
-                drawn.append((title, document.write_picture(make_png(draw), title)))
+                png = make_png(picture.draw)
+                drawn.append((title, document.write_picture(png, title, picture.caption, picture.is_wide)))
             reasons = [f.error for f in failures.found]
         except HypoError as error:
             reasons = [str(error)]
         missing += [f"The picture of {title[0].lower()}{title[1:]} could not be drawn: {text}." for text in reasons]
     return drawn, missing
+
+
+def _name(states: Sequence[str]) -> str:
+    few = ", ".join(states[:MOST_NAMES])
+    return few if len(states) <= MOST_NAMES else f"{few}, … ({len(states)} states)"
 
 
 def _tell_origin(model: ModelFields) -> str:

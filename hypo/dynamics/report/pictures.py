@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +27,28 @@ Values = NDArray[np.float64]
 
 # States that are drawn against time.
 MOST_STATES = 12
+# Points of a run in one panel.
+MOST_POINTS = 1000
 # Inches: the width of all, the height of a state, and of the plane and the graph.
 WIDTH = 10.0
 HEIGHT = 2.1
 SQUARE = 4.8
+# Inches for titles and a legend.
+ABOVE = 0.6
 # Curves may leave the range of the data by so much of it.
 BEYOND = 0.6
+# Points of letters.
+LETTERS = 10.0
+# Letters beside a panel, above which they become smaller.
+BESIDE = 22
+# What signs mean.
+PLANE_CAPTION = (
+    "Arrows show where the laws lead. A full fixed point is stable; a cross is a saddle, a diamond a centre."
+)
+GRAPH_CAPTION = (
+    "An arrow leads from a variable to the state whose law it stands in: blue where the law rises with it, red where it "
+    "falls, grey where it does both; a number is its probability where that is less than certain."
+)
 # Dots per inch of files.
 DPI = 150
 
@@ -41,7 +58,7 @@ def plot_model(model: ModelFields, path: str | os.PathLike[str] | None = None) -
     with _without_warnings():
         runs = follow_runs(model)
         plane = find_plane(model, runs)
-        tall = HEIGHT * _count_shown(model) + 0.4
+        tall = HEIGHT * _count_shown(model) + ABOVE
         figure = _make_figure(WIDTH, tall + SQUARE)
         top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(tall, SQUARE))[:, 0]
         _draw_states(model, runs, top)
@@ -57,8 +74,18 @@ def plot_model(model: ModelFields, path: str | os.PathLike[str] | None = None) -
     return figure
 
 
-def list_pictures(model: ModelFields) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    """By title a function that draws a picture: states and residuals over time, phase plane (of two or more states), graph."""
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page: its title, what its signs mean, the function that draws it, and True where it has much beside."""
+
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+    is_wide: bool = False
+
+
+def list_pictures(model: ModelFields) -> Iterator[Picture]:
+    """States and residuals over time, the phase plane (of two or more states), and the graph."""
     runs: list[tuple[RunPath, ...]] = []
 
     def follow() -> tuple[RunPath, ...]:
@@ -67,7 +94,7 @@ def list_pictures(model: ModelFields) -> Iterator[tuple[str, Callable[[], Figure
         return runs[0]
 
     def draw_states() -> Figure:
-        figure = _make_figure(WIDTH, HEIGHT * _count_shown(model) + 0.4)
+        figure = _make_figure(WIDTH, HEIGHT * _count_shown(model) + ABOVE)
         _draw_states(model, follow(), figure)
         return figure
 
@@ -79,14 +106,16 @@ def list_pictures(model: ModelFields) -> Iterator[tuple[str, Callable[[], Figure
         return figure
 
     def draw_influences() -> Figure:
-        figure = _make_figure(SQUARE, SQUARE)
-        draw_graph(make_graph(model), figure.subplots())
+        graph = make_graph(model)
+        side = SQUARE * graph.spread
+        figure = _make_figure(side, side)
+        draw_graph(graph, figure.subplots())
         return figure
 
-    yield "Data, fit and residuals", draw_states
+    yield Picture("Data, fit and residuals", "", draw_states, is_wide=True)
     if len(model.states) > 1:
-        yield "Phase plane", draw_phases
-    yield "Which variables drive which", draw_influences
+        yield Picture("Phase plane", PLANE_CAPTION, draw_phases)
+    yield Picture("Which variables drive which", GRAPH_CAPTION, draw_influences)
 
 
 def make_png(draw: Callable[[], Figure]) -> bytes:
@@ -105,9 +134,9 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _make_figure(width: float, height: float) -> Figure:
-    from hypo.report.display.figure import Picture
+    from hypo.report.display import figure
 
-    return Picture(figsize=(width, height), layout="constrained")
+    return figure.Picture(figsize=(width, height), layout="constrained")
 
 
 def _count_shown(model: ModelFields) -> int:
@@ -133,7 +162,8 @@ def _draw_states(model: ModelFields, runs: tuple[RunPath, ...], figure: FigureBa
         left, right = panels[k]
         for number, p in enumerate(runs):
             _draw_run(p, k, left, _color(number, runs), k < measured)
-        left.set_ylabel(_label(model, model.states[k]))
+        label = _label(model, model.states[k])
+        left.set_ylabel(label, fontsize=LETTERS * min(1.0, BESIDE / len(label)))
         if k < measured:
             _limit(left, np.concatenate([p.run.states[:, k] for p in runs]))
             _draw_residuals(runs, k, right, float(model.best.noise[k]))
@@ -142,12 +172,16 @@ def _draw_states(model: ModelFields, runs: tuple[RunPath, ...], figure: FigureBa
             right.set_yticks([])
     for ax in panels[-1]:
         ax.set_xlabel(_label(model, model.data.time))
-    panels[0][1].set_title("measured - fit, ± 2 standard deviations of the noise", fontsize="small")
+    panels[0][1].set_title("measured - fit; grey: ± 2 noise", fontsize="small")
     band = f" and band of {100 * LEVEL:.0f} %" if any(p.band for p in runs) else ""
-    left_out = len(model.data.runs) - len(runs)
-    more = f" ({left_out} more runs are not drawn)" if left_out else ""
+    left_out = {"runs": len(model.data.runs) - len(runs), "states": len(model.states) - shown}
+    told = " and ".join(f"{n} more {what}" for what, n in left_out.items() if n)
+    more = f" ({told} are not drawn)" if told else ""
     panels[0][0].set_title(f"data, fit{band}{more}", fontsize="small")
-    panels[0][0].legend(framealpha=0.8, fontsize="small", ncols=3)
+    # Above the panels, where it hides nothing.
+    figure.legend(
+        *panels[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=8, fontsize="small", frameon=False
+    )
 
 
 def _color(number: int, runs: tuple[RunPath, ...]) -> tuple[str, str]:
@@ -161,14 +195,26 @@ def _draw_run(p: RunPath, k: int, ax: Axes, color: tuple[str, str], is_measured:
     if p.band is not None:
         label = None if name else "band"
         ax.fill_between(p.band.time, p.band.low[:, k], p.band.high[:, k], color=color[1], alpha=0.2, lw=0, label=label)
-    for at, (time, path) in enumerate(p.pieces):
-        # A run that is followed anew on the way shows where.
-        label = None if at else f"{whose}fit" + (f" in {len(p.pieces)} pieces" if len(p.pieces) > 1 else "")
-        ax.plot(time, path[:, k], color=color[1], lw=1.2, label=label)
+    label = f"{whose}fit" + (f" in {len(p.pieces)} pieces" if len(p.pieces) > 1 else "")
+    ax.plot(*_join(p.pieces, k), color=color[1], lw=1.2, label=label)
     if is_measured:
-        known = np.isfinite(p.run.states[:, k])
+        known = _some(np.isfinite(p.run.states[:, k]))
         label = None if name else "data"
         ax.plot(p.run.time[known], p.run.states[known, k], "o", color=color[0], markersize=3, alpha=0.7, label=label)
+
+
+def _join(pieces: tuple[tuple[Values, Values], ...], k: int) -> tuple[Values, Values]:
+    """Times and values of a state as one line, which is broken where a run is followed anew on the way."""
+    gap = np.full(1, np.nan)
+    time = [part for t, _ in pieces for part in (t, gap)]
+    path = [part for _, states in pieces for part in (states[:, k], gap)]
+    return np.concatenate([*time, gap]), np.concatenate([*path, gap])
+
+
+def _some(known: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Rows that are drawn: of many they would hide each other, and take seconds."""
+    rows = np.flatnonzero(known)
+    return np.asarray(rows[:: max(len(rows) // MOST_POINTS, 1)])
 
 
 def _limit(ax: Axes, values: Values) -> None:
@@ -183,7 +229,7 @@ def _draw_residuals(runs: tuple[RunPath, ...], k: int, ax: Axes, noise: float) -
     ax.axhspan(-2 * noise, 2 * noise, color="0.9", lw=0, zorder=0)
     ax.axhline(0.0, color="0.6", lw=0.8, zorder=1)
     for number, p in enumerate(runs):
-        known = np.isfinite(p.residuals[:, k])
+        known = _some(np.isfinite(p.residuals[:, k]))
         ax.plot(p.run.time[known], p.residuals[known, k], "o", color=_color(number, runs)[0], markersize=3, alpha=0.7)
 
 
@@ -201,10 +247,11 @@ def _draw_plane(model: ModelFields, runs: tuple[RunPath, ...], plane: Plane, ax:
     is_discrete = model.system.is_discrete
     for number, p in enumerate(runs):
         data, fit = _color(number, runs)
-        for _, path in p.pieces:
-            ax.plot(path[:, i], path[:, j], "." if is_discrete else "-", color=fit, lw=1.2, zorder=2)
+        across, up = (_join(p.pieces, k)[1] for k in (i, j))
+        ax.plot(across, up, "." if is_discrete else "-", color=fit, lw=1.2, zorder=2)
         if max(i, j) < model.system.n_measured:
-            ax.plot(p.run.states[:, i], p.run.states[:, j], "o", color=data, markersize=3, alpha=0.7, zorder=1)
+            rows = _some(np.isfinite(p.run.states[:, i]) & np.isfinite(p.run.states[:, j]))
+            ax.plot(p.run.states[rows, i], p.run.states[rows, j], "o", color=data, markersize=3, alpha=0.7, zorder=1)
     for point in plane.points:
         x, y = (point.state[model.states[k]] for k in (i, j))
         if plane.x[0] <= x <= plane.x[-1] and plane.y[0] <= y <= plane.y[-1]:

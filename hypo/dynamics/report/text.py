@@ -25,6 +25,8 @@ from hypo.report.tables import make_constants_table
 
 # Rivals are shown until these and the likeliest have so much of the weight together.
 SHOWN = 0.99
+# Least weight of laws that were not met that is told.
+LEAST_UNMET = 0.005
 # The most systems in the table of rivals.
 LINES = 6
 # R² from the given start below that from the fitted one by more than this is worth a remark.
@@ -66,14 +68,14 @@ def make_states_table(model: ModelFields, fitted: Agreement, given: Agreement) -
 
 
 def make_rivals_table(model: ModelFields) -> TextTable | None:
-    """The likeliest systems with their weights; None where the likeliest has nearly all."""
-    shown, weight = [], 0.0
+    """The likeliest systems with their weights, and that of laws not met; None where the likeliest has nearly all."""
+    shown, weight, unmet = [], 0.0, model.discovered.unmet
     for system in model.systems[:LINES]:
         shown.append(system)
         weight += system.weight
-        if weight >= SHOWN:
+        if weight >= SHOWN * (1.0 - unmet):
             break
-    if len(shown) < 2:
+    if len(shown) < 2 and unmet < LEAST_UNMET:
         return None
     table = TextTable()
     table.add_column("weight", right=True)
@@ -82,6 +84,8 @@ def make_rivals_table(model: ModelFields) -> TextTable | None:
     for system in shown:
         laws = "; ".join(law.text() for law in describe_laws(system.fitted, model.data))
         table.add_row(format_share(system.weight), format_nats(system.score), laws)
+    if unmet >= LEAST_UNMET:
+        table.add_row(format_share(unmet), "", "laws that this search did not meet")
     return table
 
 

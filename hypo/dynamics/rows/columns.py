@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.options import Options
 from hypo.dynamics.rows.inputs import inputs_at
+from hypo.dynamics.smoothing.path import Path
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
@@ -52,33 +53,38 @@ class Columns:
     @cached_property
     def at_rows(self) -> tuple[Values, ...]:
         """By run, the columns at its rows (n_row, n_column); NaN where a former value lies before the run."""
-        return tuple(self.at(r, run.time)[0] for r, run in enumerate(self.data.runs))
+        return tuple(self._values(r, run.time) for r, run in enumerate(self.data.runs))
 
     def at(self, run: int, time: Values) -> tuple[Values, Values]:
         """Columns (m, n_column) at times (m,) of a run, and standard deviations of their errors; both NaN where a former value
         lies before the run."""
         time = np.asarray(time, float)
-        states, rates, _ = self.smoothed.at(run, time)
+        out = self._values(run, time)
         errors = self.smoothed.errors(run, time)
-        values, sds = [states], [errors[0]]
-        if self.options.order == 2:
-            values.append(rates)
-            sds.append(errors[1])
-        for d in self.delays:
-            path = self.smoothed.paths[run][self.data.states.index(d.state)]
-            before = time - d.lag
-            known = before >= path.time[0]
-            values.append(np.where(known, path.at(before)[0], np.nan)[:, None])
+        sds = [errors[0], *([errors[1]] if self.options.order == 2 else ())]
+        for path, before, known in self._former(run, time):
             sds.append(np.where(known, path.errors(before)[0], np.nan)[:, None])
-        actions = inputs_at(self.data.runs[run], self.options.hold, time)
-        values.append(actions)
-        if self.options.use_time:
-            values.append(time[:, None])
-        out = np.hstack(values)
         sd = np.zeros_like(out)
         known_errors = np.hstack(sds)
         sd[:, : known_errors.shape[1]] = known_errors
         return out, sd
+
+    def _values(self, run: int, time: Values) -> Values:
+        states, rates, _ = self.smoothed.at(run, time)
+        values = [states, *([rates] if self.options.order == 2 else ())]
+        for path, before, known in self._former(run, time):
+            values.append(np.where(known, path.at(before)[0], np.nan)[:, None])
+        values.append(inputs_at(self.data.runs[run], self.options.hold, time))
+        if self.options.use_time:
+            values.append(time[:, None])
+        return np.hstack(values)
+
+    def _former(self, run: int, time: Values) -> Iterator[tuple[Path, Values, NDArray[np.bool_]]]:
+        """For each delay the path of its state, the moments before, and whether the run had begun then."""
+        for d in self.delays:
+            path = self.smoothed.paths[run][self.data.states.index(d.state)]
+            before = time - d.lag
+            yield path, before, before >= path.time[0]
 
 
 def slopes(X: Values, y: Values, sd: Values) -> Values:

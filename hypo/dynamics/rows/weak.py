@@ -98,7 +98,7 @@ def _of_run(columns: Columns, k: int, run: int, paths: tuple[Path, ...], most: i
         phi, of_width = phi[keep], of_width[keep]
     if not len(phi):
         return None
-    C = path.curve.joint_errors(grid, order)
+    C = path.joint_errors(grid, order)
     sd = np.sqrt(np.maximum(np.diag(C), 0.0))
     V = phi @ C @ phi.T
     if n > 2 * values.shape[1]:
@@ -158,9 +158,9 @@ def _correlation(columns: Columns, paths: tuple[Path, ...], j: int, grid: Values
 
     d = len(paths)
     if j < d:
-        return correlations(paths[j].curve.joint_errors(grid, 0))
+        return correlations(paths[j].joint_errors(grid, 0))
     if columns.options.order == 2 and j < 2 * d:
-        return correlations(paths[j - d].curve.joint_errors(grid, 1))
+        return correlations(paths[j - d].joint_errors(grid, 1))
     lagged = columns.delays[j - d * columns.options.order]
     path = paths[columns.data.states.index(lagged.state)]
-    return correlations(path.curve.joint_errors(grid - lagged.lag, 0))
+    return correlations(path.joint_errors(grid - lagged.lag, 0))

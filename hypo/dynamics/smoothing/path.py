@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,9 @@ OFTEN = 0.8
 TURNS = 0.25
 # The same where the state correlates over fewer steps than this: what looks like noise may be motion.
 LEAST_LENGTH = 2.5
+# Covariances that are kept for the next equation, and the most moments of one: 4 MB a path.
+KEPT = 3
+MOST_KEPT = 400
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Path:
         clipped: (n,), True at moments where the state was held at an extreme value; the path says nothing there.
         hides_motion: True where what counts as noise follows from the samples before.
         curve: the path at any time.
+        independent: by order of the derivative what :func:`effective_rows` found, which each search asks for.
+        joint: what :meth:`joint_errors` last gave, by order and times.
     """
 
     time: Values
@@ -59,6 +63,8 @@ class Path:
     clipped: Mask
     hides_motion: bool
     curve: Curve
+    independent: dict[int, NDArray[np.int64]] = field(default_factory=dict, compare=False, repr=False)
+    joint: dict[tuple[int, bytes], Values] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, time: Values) -> tuple[Values, Values, Values]:
         """Value, rate and second derivative at any times (m,)."""
@@ -75,10 +81,17 @@ class Path:
         """Standard deviation of one measurement at any times (m,)."""
         return np.asarray(np.interp(time, self.time, self.noise))
 
-    @cached_property
-    def rate_correlation(self) -> Values:
-        """Correlation (n, n) between the errors of rates."""
-        return correlations(self.curve.joint_errors(self.time, 1))
+    def joint_errors(self, time: Values, order: int) -> Values:
+        """Covariance (m, m) between the errors of the ``order``-th derivative at all times (m,); the equations of a system ask
+        for the same ones."""
+        if len(time) > MOST_KEPT:
+            return self.curve.joint_errors(time, order)
+        key = (order, np.asarray(time, float).tobytes())
+        if key not in self.joint:
+            while len(self.joint) >= KEPT:
+                del self.joint[next(iter(self.joint))]
+            self.joint[key] = self.curve.joint_errors(time, order)
+        return self.joint[key]
 
     @property
     def is_undersampled(self) -> bool:
@@ -110,6 +123,12 @@ def effective_rows(path: Path, order: int = 1) -> NDArray[np.int64]:
 
     Each is the next whose correlation with the one before is below ``ALIKE``; clipped moments are left out.
     """
+    if order not in path.independent:
+        path.independent[order] = _find_independent(path, order)
+    return path.independent[order]
+
+
+def _find_independent(path: Path, order: int) -> NDArray[np.int64]:
     n = len(path.time)
     rows = [0] if n else []
     while rows and rows[-1] < n - 1:

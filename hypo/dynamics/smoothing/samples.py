@@ -17,8 +17,6 @@ LEAST_CLIPPED = 3
 ABRUPT = 1.5
 # The same in shares of the range: a decay ends in the last digits of a number.
 ABRUPT_SHARE = 1e-4
-
-
 # Samples from which on it can be told that they follow from those before.
 LEAST_FOLLOWING = 20
 # Share of the variance below which what near pasts leave open of the next sample is no chance.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
+from hypo.dynamics.smoothing.evidence import Spectra
 from hypo.dynamics.smoothing.path import Path
 from hypo.dynamics.smoothing.smoother import CHOSEN_BY, smooth_runs
 from hypo.dynamics.trajectories import Trajectories
@@ -59,9 +61,13 @@ class Smoothed:
         return np.column_stack([np.isin(time, p.time[p.clipped]) for p in self.paths[run]])
 
 
-def smooth_all(data: Trajectories) -> Smoothed:
-    """Every measured state of every run, smoothed; the runs of a state share one length and one noise."""
+def smooth_all(data: Trajectories, clock: Expiring | None = None) -> Smoothed:
+    """Every measured state of every run, smoothed; the runs of a state share one length and one noise. Once ``clock`` has
+    expired they are chosen quickly."""
     d = len(data.states)
     most = CHOSEN_BY if d <= MANY else FEWER
-    by_state = [smooth_runs([(run.time, run.states[:, k]) for run in data.runs], most) for k in range(d)]
+    spectra = Spectra()
+    by_state = [
+        smooth_runs([(run.time, run.states[:, k]) for run in data.runs], most, spectra, clock) for k in range(d)
+    ]
     return Smoothed(data, tuple(zip(*by_state, strict=True)))

@@ -14,13 +14,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.clock import Expiring
 from hypo.dynamics.smoothing.coordinates import Coordinates
 from hypo.dynamics.smoothing.curves import Curve, ExactCurve, SmoothCurve
-from hypo.dynamics.smoothing.evidence import Choice, choose
-from hypo.dynamics.smoothing.path import Path, effective_rows
+from hypo.dynamics.smoothing.evidence import Choice, Spectra, choose
+from hypo.dynamics.smoothing.path import Path
 from hypo.dynamics.smoothing.samples import Mask, Moments, by_moment, find_clipped, follows_from_past
-
-__all__ = ["Path", "effective_rows", "smooth", "smooth_runs"]
 
 Values = NDArray[np.float64]
 
@@ -44,25 +43,28 @@ GROWTH = 4
 EXACT = 1e-9
 
 
-def smooth(time: Values, values: Values) -> Path:
-    """The likeliest smooth path through samples (n,) at times (n,), which do not go back; NaN samples are left out.
+def smooth_runs(
+    runs: Sequence[tuple[Values, Values]],
+    chosen_by: int = CHOSEN_BY,
+    spectra: Spectra | None = None,
+    clock: Expiring | None = None,
+) -> list[Path]:
+    """The likeliest smooth paths of one state through its samples in several runs, with one length and one noise for all.
 
-    Raises ValueError for fewer than four samples.
-    """
-    return smooth_runs([(time, values)])[0]
+    Args:
+        runs: times (n,) that do not go back, and samples (n,) of each; NaN samples are left out.
+        chosen_by: moments at most by which the process is chosen where there are several runs.
+        spectra: decompositions that states measured at the same moments have in common.
+        clock: once it has expired, the choice is a quick one.
 
-
-def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_BY) -> list[Path]:
-    """Paths of one state through its samples in several runs, with one length and one noise for all, chosen by at most
-    ``chosen_by`` moments where there are several runs.
-
-    Raises ValueError where no run has four samples; a run with fewer is a straight line through what there is.
+    Raises:
+        ValueError: no run has four samples; a run with fewer is a straight line through what there is.
     """
     finite = np.concatenate([v[np.isfinite(v)] for _, v in runs])
     low, high = (float(np.min(finite)), float(np.max(finite))) if len(finite) else (0.0, 0.0)
     whole, free, clips = [], [], []
     for time, values in runs:
-        m, clipped = by_moment(time, values), np.zeros(0, bool)
+        m = by_moment(time, values)
         clipped = find_clipped(m.mean, low, high) if np.all(m.scatter == 0) else np.zeros(len(m), bool)
         if (~clipped).sum() < LEAST:
             clipped = np.zeros(len(m), bool)
@@ -73,7 +75,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     if not enough:
         most = max((len(m) for m in free), default=0)
         raise ValueError(f"a path needs four samples at least, got {most}")
-    group, choice = _choose(enough, chosen_by)
+    group, choice = _choose(enough, chosen_by, spectra or Spectra(), clock)
     # A run without a sample of the state is anywhere near the others.
     middle = float(np.mean(finite))
     paths = []
@@ -83,7 +85,7 @@ def smooth_runs(runs: Sequence[tuple[Values, Values]], chosen_by: int = CHOSEN_B
     return paths
 
 
-def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
+def _choose(runs: Sequence[Moments], chosen_by: int, spectra: Spectra, clock: Expiring | None) -> tuple[int, Choice]:
     """How many moments are averaged into one, and the choice for the runs.
 
     Long runs begin with windows of single moments. While the state changes slowly against the step, neighbours are averaged and
@@ -93,7 +95,7 @@ def _choose(runs: Sequence[Moments], chosen_by: int) -> tuple[int, Choice]:
     while True:
         grouped = [m.grouped(group) for m in runs]
         is_long = max(len(m) for m in grouped) > WINDOW
-        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by))
+        choice = choose(_windows(grouped) if is_long else _some(grouped, chosen_by), spectra, clock)
         if choice.ratio < EXACT:
             return 1, choice
         most = choice.length * GROUP / _step(runs)
@@ -131,7 +133,8 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
     time = whole.time
     value, rate, second = curve.local(time) if len(time) else np.empty((3, 0))
     variances = np.einsum("maa->am", curve.errors(time)) if len(time) else np.empty((3, 0))
-    value_sd, rate_sd, second_sd = np.sqrt(np.maximum(variances, 0.0))
+    # Lines of their own: sums over views come out differently where a worker has a copy.
+    value_sd, rate_sd, second_sd = np.ascontiguousarray(np.sqrt(np.maximum(variances, 0.0)))
     if clipped.any():
         value, rate = np.where(clipped, whole.mean, value), np.where(clipped, 0.0, rate)
     noise = np.sqrt(choice.scale * choice.ratio * choice.profile(value))
@@ -149,12 +152,11 @@ def _path(whole: Moments, free: Moments, clipped: Mask, choice: Choice, group: i
 
 
 def _curve(free: Moments, choice: Choice, group: int) -> tuple[Curve, bool]:
+    begin = float(free.time[0])
     if len(free) >= LEAST and choice.ratio < EXACT:
-        begin = float(free.time[0])
         exact = [ExactCurve.through(c, free.time, free.mean) for c in (Coordinates(begin), choice.coordinates(begin))]
         # Interpolation has no likelihood: the coordinates count in which two degrees agree better.
         return min(exact, key=lambda c: float(np.sum(c.errors(free.time)[:, 1, 1]))), True
-    begin = float(free.time[0])
     moments = free.grouped(group)
     half = WINDOW // 2
     n = len(moments)

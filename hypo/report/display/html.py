@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Left as they are by MathJax 2 and 3.
 PLAIN = "tex2jax_ignore mathjax_ignore"
+# Letters of a cell that is not broken: an interval of two numbers has some twenty.
+SHORT = 24
 # A formula that stands by itself.
 _LARGE = r"\displaystyle "
 STYLE = (
@@ -63,15 +65,21 @@ def write_mathematics(h: Hypothesis, target: str, large: bool = False) -> str:
 
 def write_table(table: TextTable) -> str:
     """A table that terminals show, in HTML: one description of each table serves both."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name, _, _ in table.columns)
+    head = "".join(f"<th{_style(name, right)}>{html.escape(name)}</th>" for name, right, _ in table.columns)
     cells = [[_cell(cell, right) for cell in column] for _, right, column in table.columns]
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(text: str, right: bool) -> str:
-    style = ' style="text-align: right"' if right else ""
-    return f"<td{style}>{html.escape(text)}</td>"
+    return f"<td{_style(text, right)}>{html.escape(text)}</td>"
+
+
+def _style(text: str, right: bool) -> str:
+    """Numbers stand below each other, and short texts with spaces in them on one line."""
+    styles = ["text-align: right"] if right else []
+    styles += ["white-space: nowrap"] if " " in text and len(text) <= SHORT else []
+    return f' style="{"; ".join(styles)}"' if styles else ""
 
 
 def _page(parts: Iterable[str]) -> str:

@@ -56,4 +56,4 @@ def test_the_deviation_of_a_sample():
     noise = Noise(np.array([2.0, 1.0]), np.array([1.0, 1e-6]), np.array([4.0, 9.0]))
     sd = noise.sd(np.array([[5.0, 6.0]]))
     np.testing.assert_allclose(sd, [[2.0, 2.0]], rtol=1e-5)
-    assert list(noise.is_proportional) == [False, True]
+    assert list(noise.mix < 0.5) == [False, True]

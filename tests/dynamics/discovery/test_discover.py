@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery import discover as subject
 from hypo.dynamics.discovery.discover import discover
 from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials import fits
 from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.judge import Judge, form_of, merged
 from hypo.dynamics.options import Options
@@ -52,7 +53,8 @@ def test_the_epidemic_is_found_with_one_rate_of_infection(found):
 @pytest.mark.slow
 def test_weights_sum_to_one_and_fall(found):
     weights = [s.weight for s in found.systems]
-    assert sum(weights) == pytest.approx(1.0) and weights == sorted(weights, reverse=True)
+    assert sum(weights) + found.unmet == pytest.approx(1.0) and 0.01 < found.unmet < 0.9
+    assert weights == sorted(weights, reverse=True)
     forms = [tuple(as_sum(e).form for e in s.fitted.system.equations) for s in found.systems]
     assert len(set(forms)) == len(forms)
 
@@ -87,7 +89,7 @@ def test_little_time_still_gives_a_system():
 
 def test_an_interrupt_returns_what_was_found(monkeypatch):
     count = 0
-    fit = subject.fit_system
+    fit = fits.fit_from
 
     def interrupted(*args, **settings):
         nonlocal count
@@ -96,14 +98,14 @@ def test_an_interrupt_returns_what_was_found(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return fit(*args, **settings)
 
-    monkeypatch.setattr(subject, "fit_system", interrupted)
+    monkeypatch.setattr(fits, "fit_from", interrupted)
     data = simulate(lambda t, x: [0.83 * x[0] - 0.107 * x[0] ** 2], [[0.5]], ("x",), n=30)
     out = discover(data, Options(time_limit=60))
     assert count <= 6 and np.isfinite(out.systems[0].score)
 
 
 def test_nothing_that_can_be_followed_is_said(monkeypatch):
-    monkeypatch.setattr(subject, "fit_system", lambda *args, **settings: None)
+    monkeypatch.setattr(fits, "fit_from", lambda *args, **settings: None)
     data = simulate(lambda t, x: [-x[0]], [[1.0]], ("x",), n=20)
     with pytest.raises(DataError, match="no candidate can be followed"):
         discover(data, Options(time_limit=5))
@@ -130,7 +132,7 @@ def judge_of(costs, most=200):
         one = np.ones(2)
         return Calibrated(system, (one,), one, one, one, np.zeros((0, 0)), 0.0)
 
-    return Judge(fit, Known(costs), subject.Clock(), most)
+    return Judge(fit, Known(costs), Clock(), most)
 
 
 def test_combinations_reach_the_best_of_each_equation():

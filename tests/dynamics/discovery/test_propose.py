@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hypo.dynamics.discovery.proposals.candidate import Candidate
+from hypo.dynamics.discovery.proposals.searched import Budget
 from hypo.dynamics.discovery.propose import MOST, OF_EACH, propose, select
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
@@ -26,7 +27,7 @@ def _place(candidates, names, X, law, n_constant):
 @pytest.mark.parametrize("k", [0, 1])
 def test_the_law_of_predator_and_prey_is_among_the_first(k):
     data = simulate(predator_and_prey, [3.0, 1.5], 0.03, 1)
-    found = propose(data, smooth_all(data), k, Options(), 60.0, 0)
+    found = propose(smooth_all(data), k, Options(), 60.0, Budget(2.0, 0))
     X = np.random.default_rng(0).uniform(1.0, 4.0, (2, 200))
     place = _place(found, ("x", "y"), X, np.array(predator_and_prey(X))[k], 2)
     assert place is not None
@@ -39,7 +40,7 @@ def test_the_law_of_predator_and_prey_is_among_the_first(k):
 def test_a_saturation_is_among_the_first():
     """Michaelis and Menten's elimination at 1 %: v·x/(K + x)."""
     data = simulate(lambda s: [-1.5 * s[0] / (0.8 + s[0])], [6.0], 0.01, 2, states=("x",))
-    found = propose(data, smooth_all(data), 0, Options(), 60.0, 0)
+    found = propose(smooth_all(data), 0, Options(), 60.0, Budget(2.0, 0))
     X = np.linspace(0.05, 6, 100)[None]
     place = _place(found, ("x",), X, -1.5 * X[0] / (0.8 + X[0]), 2)
     assert place is not None
@@ -49,7 +50,7 @@ def test_a_saturation_is_among_the_first():
 def test_eight_rows_without_time_for_a_search_still_have_candidates():
     t = np.linspace(0, 4, 8)
     data = Trajectories((Run("", t, np.exp(-t)[:, None], np.empty((8, 0)), np.arange(8)),), "t", ("x",))
-    found = propose(data, smooth_all(data), 0, Options(), 1.0, 0)
+    found = propose(smooth_all(data), 0, Options(), 1.0, Budget(2.0, 0))
     assert any(c.expression.variables == ("x",) for c in found)
 
 

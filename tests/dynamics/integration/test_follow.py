@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypo.dynamics.integration.follow import Accuracy, follow, follow_with_sensitivities
-from hypo.dynamics.integration.steps import step
+from tests.dynamics.integration.runge_kutta import step
 from tests.dynamics.integration.systems import LORENZ, LOTKA_VOLTERRA, PENDULUM, make, reference
 
 

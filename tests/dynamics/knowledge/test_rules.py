@@ -66,6 +66,18 @@ def test_a_discrete_system_conserves_a_sum() -> None:
     assert levels(MotionKnowledge(conserved=("x + y",)), system) == ["proved"]
 
 
+def test_exchange_holds_where_either_of_two_speeds_goes() -> None:
+    # The laws differ where a speed is beyond 1, and x_dot alone goes there in the data.
+    laws = {"x": "x_dot", "y": "y_dot", "x_dot": "-x - x_dot", "y_dot": "-y - min(y_dot, 1)"}
+    columns = tuple(laws)
+    system = System(tuple(parse(text, variables=columns) for text in laws.values()), columns, measured=2)
+    ranges = {"x": (0.0, 1.0), "y": (0.0, 1.0), "x_dot": (-3.0, 3.0), "y_dot": (-0.5, 0.5)}
+    rules = SystemRules(MotionKnowledge(exchange=(("x", "y"),)), ranges, {})
+    (rule,) = rules.rules(system)
+    assert dict(rule.domain.ranges) == {**ranges, "y_dot": (-3.0, 3.0)}
+    assert rule.check(proof=True).level == "refuted"
+
+
 def test_a_violation_grows_with_how_much_is_missing() -> None:
     motion = MotionKnowledge(conserved=("s + i + r",))
     rules = SystemRules(motion, dict.fromkeys(SIR, (0.1, 1.0)), {})

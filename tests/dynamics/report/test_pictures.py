@@ -228,9 +228,10 @@ def test_several_runs_and_odd_names() -> None:
     runs = tuple(replace(model.data.runs[0], name=f"$a_{k}$") for k in range(10))
     changed = with_data(model, replace(model.data, runs=runs), starts=model.best.starts * 10)
     figure = changed.plot()
-    top = figure.subfigs[0].axes[0]
+    sub = figure.subfigs[0]
+    top = sub.axes[0]
     assert top.get_title() == "data, fit and band of 90 % (2 more runs are not drawn)"
-    assert [text.get_text() for text in top.get_legend().get_texts()][:2] == [r"\$a_0\$: fit", r"\$a_1\$: fit"]
+    assert [text.get_text() for text in sub.legends[0].get_texts()][:2] == [r"\$a_0\$: fit", r"\$a_1\$: fit"]
     assert top.get_ylabel() == r"\$x_1"
     assert "质量" in write_page(changed)
 
@@ -241,6 +242,8 @@ def test_many_states_are_drawn_in_part() -> None:
     model = model_of((fitted(System(rates, names), np.ones(20).tolist(), []), 1.0), states=np.ones((41, 20)), units={})
     figure = model.plot()
     assert len(figure.subfigs[0].axes) == 24
+    assert figure.subfigs[0].axes[0].get_title().endswith("(8 more states are not drawn)")
+    assert "Laws of motion of x0, x1, x2, x3, x4, x5, … (20 states)" in write_page(model)
 
 
 def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:

@@ -7,8 +7,12 @@ import itertools
 import numpy as np
 import pytest
 
-from hypo.dynamics.smoothing.path import effective_rows
-from hypo.dynamics.smoothing.smoother import smooth, smooth_runs
+from hypo.dynamics.smoothing.path import correlations, effective_rows
+from hypo.dynamics.smoothing.smoother import smooth_runs
+
+
+def smooth(time, values):
+    return smooth_runs([(time, values)])[0]
 
 
 def z_square(found, truth, sd):
@@ -110,7 +114,7 @@ def test_neighbouring_rows_of_the_chosen_ones_err_independently():
     t = np.linspace(0, 10, 100)
     path = smooth(t, np.sin(t) + 0.05 * rng.standard_normal(100))
     rows = effective_rows(path)
-    c = path.rate_correlation
+    c = correlations(path.curve.joint_errors(path.time, 1))
     assert np.all(c[rows[:-1], rows[1:]] < 0.5)
     assert all(c[a, a + 1 : b].min(initial=1.0) >= 0.5 for a, b in itertools.pairwise(rows))
 

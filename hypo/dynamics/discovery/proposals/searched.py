@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,6 @@ Values = NDArray[np.float64]
 OF_EACH = 4
 # Formulas kept by score alone.
 BEST = 25
-# Work of the search (seconds on an ordinary core by its own estimates), so that no clock decides what it finds.
-WORK = 2.0
 # Less time than this gives nothing.
 LEAST_SECONDS = 0.05
 # Numbers that are left exact.
@@ -30,13 +28,23 @@ EXACT = (0.0, 1.0, 2.0, 3.0, 4.0, 0.5)
 LEAST_ERROR = 1e-6
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Bounds of a search: ``work`` in seconds on an ordinary core by its own estimates, so that no clock decides what it
+    finds, and the ``seed`` of its random numbers. ``threads`` do not change that; None: one per core."""
+
+    work: float
+    seed: int
+    threads: int | None = None
+
+
 def search_rates(
     X: Values,
     y: Values,
     sd: Values,
     columns: Sequence[str],
     seconds: float,
-    seed: int,
+    budget: Budget,
     knowledge: Knowledge | None = None,
 ) -> list[Expression]:
     """Right-hand sides from a search on rows X (n, n_column) of rates y (n,) with deviations sd (n,), best first; ``knowledge``
@@ -57,14 +65,15 @@ def search_rates(
             "features": list(columns),
             "sigma": sigma,
             "time_limit": seconds,
-            "seed": seed,
+            "seed": budget.seed,
+            "workers": budget.threads,
             "progress": False,
             "knowledge": knowledge,
         },
     )
     inputs = validate_inputs((X, y), law_name(columns), given)
     # Weights of structures come from trajectories: no chain walks around the best ones here.
-    settings = replace(inputs.settings, work=WORK, posterior=False)
+    settings = replace(inputs.settings, work=budget.work, posterior=False)
     outcome = search(make_problem(inputs.dataset, inputs.knowledge, settings), settings)
     out = {str(h.expression): h.expression for h in outcome.front}
     for h in best_of_each(sorted(outcome.archive, key=rank), lambda h: h.complexity, BEST, OF_EACH):

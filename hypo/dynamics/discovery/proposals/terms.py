@@ -74,11 +74,24 @@ class Terms:
         )
 
 
+# The last terms that were made: the equations of a system have the same ones.
+_last: tuple[tuple[object, ...], Terms] | None = None
+
+
 def make_terms(
     columns: Sequence[str], X: Values, waves: Iterable[Expression] = (), former: Sequence[str] = ()
 ) -> Terms:
     """All terms over ``columns``, ``waves``, and steep feedback by ``former`` values, with finite values at X (n_column, n); of
     those alike up to a factor the first one."""
+    global _last
+    waves = tuple(waves)
+    key = (tuple(columns), X.shape, X.tobytes(), tuple(map(str, waves)), tuple(former))
+    if _last is None or _last[0] != key:
+        _last = key, _make_terms(columns, X, waves, former)
+    return _last[1]
+
+
+def _make_terms(columns: Sequence[str], X: Values, waves: Sequence[Expression], former: Sequence[str]) -> Terms:
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]

@@ -159,7 +159,7 @@ def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values
     J = _slopes(values, rate, per, np.maximum(path.errors(grid)[order], 1e-300), model)
     for j in range(len(columns.data.states)):
         own = A * J[:, j]
-        S += INFLATED * own @ columns.smoothed.paths[r][j].curve.joint_errors(grid, 0) @ own.T
+        S += INFLATED * own @ columns.smoothed.paths[r][j].joint_errors(grid, 0) @ own.T
     try:
         L = cholesky(S + 1e-12 * np.diag(np.diag(S)), lower=True)
     except np.linalg.LinAlgError:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior.lengths import code_length
 from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.discovery.proposals.sparse import UNIONS
 from hypo.dynamics.discovery.proposals.subsets import best_subsets
@@ -69,8 +69,10 @@ def seek_anew(
         A = np.ascontiguousarray(columns[members])
         for subsets in best_subsets(A, target, costs[members], form[members], LONGEST, clock):
             for subset in members[subsets[:LOOKED_AT]]:
+                if clock.expired:
+                    break
                 e, left = _written(terms, subset, columns, target)
-                nats = 0.5 * left + code_length(e, len(system.columns), len(target))
+                nats = 0.5 * left + code_length(e, system.states[equation], len(system.columns), len(target))
                 found.setdefault(e.masked(), (len(subset), Anew(e, nats)))
     ranked = sorted(found.values(), key=lambda each: each[1].score)
     return [each for _, each in best_of_each(ranked, lambda r: r[0], BEST, OF_EACH)]

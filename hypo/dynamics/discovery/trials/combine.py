@@ -28,11 +28,13 @@ EXPANDED = 8
 NEAR = 15.0
 # Candidates in a row that far behind after which those below them are left out.
 MISSES = 5
+# Combinations fitted side by side at least, where there are as many.
+BESIDE = 4
 # All equations together keep at most so many.
 KEPT_OF_ALL = 60
 
 
-Score = Callable[[tuple[int, ...]], float]
+Score = Callable[[Sequence[tuple[int, ...]]], list[float]]
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ class Ranked:
 def rank_alone(judge: Judge, trial: Alone, candidates: Sequence[Expression]) -> list[Ranked]:
     """Candidates with constants fitted alone, best first; those that cannot be followed are left out."""
     out: dict[str, Ranked] = {}
+    judge.judge_all(map(trial.system, candidates))
     for e in candidates:
-        found = judge.judge(trial.system(e))
+        found = judge.find(trial.system(e))
         if found is not None and math.isfinite(found.score):
             fitted = found.fitted.system.equations[-1]
             out.setdefault(as_sum(fitted).form, Ranked(fitted, found.score))
@@ -80,13 +83,15 @@ def combine(judge: Judge, pattern: System, sought: Sequence[int], lists: Sequenc
 
     scores: dict[tuple[int, ...], float] = {}
 
-    def score(choice: tuple[int, ...]) -> float:
-        if choice not in scores:
-            found = judge.judge(build(choice))
+    def score(choices: Sequence[tuple[int, ...]]) -> list[float]:
+        new = {choice: build(choice) for choice in choices if choice not in scores}
+        judge.judge_all(new.values())
+        for choice, system in new.items():
+            found = judge.find(system)
             scores[choice] = math.inf if found is None else found.score
-        return scores[choice]
+        return [scores[choice] for choice in choices]
 
-    score(tuple(0 for _ in sought))
+    score([tuple(0 for _ in sought)])
     expanded: set[tuple[int, ...]] = set()
     for _ in range(EXPANDED):
         ranked = sorted(scores, key=lambda c: scores[c])
@@ -100,11 +105,15 @@ def combine(judge: Judge, pattern: System, sought: Sequence[int], lists: Sequenc
 def _exchange(judge: Judge, score: Score, choice: tuple[int, ...], lengths: Sequence[int]) -> None:
     """Try other candidates for each equation in turn, the likeliest of all first, until several in a row were hopeless."""
     misses = [0] * len(choice)
-    for i in range(max(lengths)):
-        for k, n in enumerate(lengths):
-            if i >= n or i == choice[k] or misses[k] >= MISSES:
-                continue
-            if judge.is_over:
-                return
-            far = score((*choice[:k], i, *choice[k + 1 :])) > judge.best + NEAR
-            misses[k] = misses[k] + 1 if far else 0
+    depth = -(-BESIDE // len(choice))
+    for first in range(0, max(lengths), depth):
+        if judge.is_over:
+            return
+        tried = [
+            (k, (*choice[:k], i, *choice[k + 1 :]))
+            for i in range(first, first + depth)
+            for k, n in enumerate(lengths)
+            if i < n and i != choice[k] and misses[k] < MISSES
+        ]
+        for (k, _), found in zip(tried, score([other for _, other in tried]), strict=True):
+            misses[k] = misses[k] + 1 if found > judge.best + NEAR else 0

@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers
-from hypo.dynamics.discovery.prior import code_length
+from hypo.dynamics.discovery.prior.lengths import costs_of_terms
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.anew import seek_anew
-from hypo.dynamics.discovery.trials.judge import FAILURES, Judge, Judged
+from hypo.dynamics.discovery.trials.fits import FAILURES
+from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed, written
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, written
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -37,6 +37,8 @@ SNAPPED = 4.0
 
 def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns) -> None:
     """Fit neighbours of the best systems as long as new systems come to stand among these."""
+    if judge.is_over:
+        return
     done: set[int] = set()
     terms = make_terms(columns.names, columns_along(columns))
     known = {as_sum(e).form for e in terms.expressions}
@@ -48,10 +50,9 @@ def refine(judge: Judge, sought: Sequence[int], data: Trajectories, columns: Col
             done.add(id(judged))
             library = _with_terms_of(judge.ranked()[:LENDING], sought, terms, known)
             anew = _anew(judge, judged, sought, data, library) if n == 0 else iter(())
-            for other in chain(anew, _less(judged, sought)):
-                if judge.is_over:
-                    return
-                judge.judge(other)
+            judge.judge_all(chain(anew, _less(judged, sought)))
+            if judge.is_over:
+                return
 
 
 def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectories, terms: Terms) -> Iterator[System]:
@@ -61,11 +62,12 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
         return
     plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
     together = list(plain.equations)
-    costs = _costs(terms, len(plain.columns))
     for k in sought:
         if judge.is_over:
             return
         try:
+            by_form = costs_of_terms(terms.forms, terms.expressions, plain.states[k], len(plain.columns))
+            costs = np.array([by_form[form] for form in terms.forms])
             found = seek_anew(fitted, k, terms, costs, data, judge.clock)
         except FAILURES:
             continue
@@ -75,15 +77,6 @@ def _anew(judge: Judge, judged: Judged, sought: Sequence[int], data: Trajectorie
             together[k] = written(found[0].expression)
     if len(sought) > 1:
         yield plain.with_equations(tuple(together))
-
-
-def _costs(terms: Terms, n_column: int) -> NDArray[np.float64]:
-    """Code lengths of terms with a coefficient (n_term,), nats; terms of one form cost the same."""
-    by_form: dict[str, float] = {}
-    for form, e in zip(terms.forms, terms.expressions, strict=True):
-        if form not in by_form:
-            by_form[form] = code_length(Expression.constant(1.5, free=True) * e, n_column)
-    return np.array([by_form[form] for form in terms.forms])
 
 
 def _with_terms_of(best: Sequence[Judged], sought: Sequence[int], terms: Terms, known: Set[str]) -> Terms:
@@ -110,6 +103,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
         yield edit.system if system.shared else signed(edit.system)
     plain = system if system.shared is None else signed(system)
+    yield from exchanged(plain, sought)
     for k in sought:
         for e in smaller(plain.equations[k]):
             yield plain.with_equation(k, written(e))

@@ -1,8 +1,9 @@
-"""Constants that several equations share: ``-k*x*y`` here and ``+k*x*y`` there (mass action, a flow from state to state)."""
+"""What several equations have in common: constants, ``-k*x*y`` here and ``+k*x*y`` there (mass action, a flow from state to
+state), or the law, with states exchanged."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -64,6 +65,24 @@ def share_constants(fitted: Calibrated) -> System | None:
         return None
     numbers = {of: n for n, of in enumerate(dict.fromkeys(shared))}
     return system.with_equations(system.equations, tuple(numbers[of] for of in shared))
+
+
+def exchanged(system: System, sought: Sequence[int]) -> Iterator[System]:
+    """Systems in which one equation is another one with the two states exchanged, with numbers of its own and with the same."""
+    for j in sought:
+        for k in sought:
+            if k == j:
+                continue
+            one, other = system.states[j], system.states[k]
+            names = {one: Expression.variable(other), other: Expression.variable(one)}
+            new = system.with_equation(k, system.equations[j].substitute(names))
+            if as_sum(new.equations[k]).form == as_sum(system.equations[k]).form:
+                continue
+            yield new.with_equation(k, written(new.equations[k]))
+            same = list(range(len(new.of_constants)))
+            same[new.places[k].start : new.places[k].stop] = new.places[j]
+            number = {of: n for n, of in enumerate(dict.fromkeys(same))}
+            yield new.with_equations(new.equations, tuple(number[of] for of in same))
 
 
 def _errors(fitted: Calibrated, system: System) -> list[float]:

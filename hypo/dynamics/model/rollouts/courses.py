@@ -18,8 +18,6 @@ Values = NDArray[np.float64]
 # Moments of a rollout where only its end is given.
 MOMENTS = 201
 
-Actions = ArrayLike | Mapping[str, Any] | Callable[[float], Any]
-
 
 def choose_times(
     model: ModelFields, until: float | None, times: ArrayLike | None, run: Run | None, rows: int | None

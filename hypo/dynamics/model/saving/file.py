@@ -44,6 +44,8 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
         "effective_rows": [int(n) for n in model.effective_rows],
         "remarks": list(model.remarks),
         "seconds": float(model.discovered.seconds),
+        "turns": int(model.discovered.turns),
+        "is_cut": bool(model.discovered.is_cut),
         "settings": jsonable(model.settings),
         "manifest": {
             "version": hypo.__version__,
@@ -54,10 +56,24 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         write_text(path / DATA_FILE, table)
-        write_text(path / MODEL_FILE, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        write_text(path / MODEL_FILE, _as_json(content))
     except OSError as error:
         raise InputError(f"cannot write the model to {path}: {error.strerror or error}") from error
     return path / MODEL_FILE
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    """A line for each entry, and for each system: with one for each number half a million of them take seconds."""
+
+    def one(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    lines = []
+    for key, value in content.items():
+        rows = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+        text = "[\n  " + ",\n  ".join(map(one, value)) + "\n ]" if rows else one(value)
+        lines.append(f" {one(key)}: {text}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def load(folder: str | os.PathLike[str]) -> tuple[Discovered, Mapping[str, Any]]:
@@ -115,7 +131,17 @@ def _read_fields(content: Mapping[str, Any], table: Path) -> tuple[Discovered, M
     if not all(type(n) is int for n in rows):
         raise Damaged('a member of the entry "effective_rows" is not a whole number')
     remarks, seconds = entries.read_texts(content, "remarks"), entries.read_number(content, "seconds")
-    found = Discovered(systems, Smoothed(data, ()), tuple(rows), remarks, seconds)
+    # Files of earlier versions tell nothing of turns.
+    turns = entries.read_optional_whole_number(content, "turns") or 0
+    found = Discovered(
+        systems,
+        Smoothed(data, ()),
+        tuple(rows),
+        remarks,
+        seconds,
+        turns=turns,
+        is_cut=bool(content.get("is_cut", False)),
+    )
     return found, entries.read_table(content, "settings")
 
 

@@ -1,4 +1,4 @@
-"""Columns followed in steps that are given: the classical Runge–Kutta method of order four, and laws of the next value."""
+"""Columns whose laws give the next value of each state."""
 
 import numpy as np
 
@@ -11,9 +11,6 @@ from hypo.kernels.cpu.trajectories.laws import count_variables, evaluate_one, ma
 
 # Lanes of a block.
 _LANES = 128
-# Shares of the step at the four stages, and the stages' weights.
-_MOMENTS = np.array([0.0, 0.5, 0.5, 1.0])
-_WEIGHTS = np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6])
 
 
 @inner(error_model="numpy")
@@ -32,14 +29,13 @@ def _begin(first, n, laws, batch, samples, X):
 
 
 @inner(error_model="numpy")
-def _read_inputs(first, n, laws, batch, X, piece, share):
-    """Inputs and time at a share of a piece."""
+def _read_inputs(first, n, laws, batch, X, piece):
+    """Inputs and time at the beginning of a piece."""
     at = laws.n_state + laws.n_delay
     if laws.n_action + laws.n_time == 0:
         return
     for lane in range(n):
-        clock = batch.time[clock_of(batch, first + lane)]
-        now = clock[piece] + share * (clock[piece + 1] - clock[piece])
+        now = batch.time[clock_of(batch, first + lane), piece]
         for a in range(laws.n_action):
             X[at + a, lane] = input_at(batch, first + lane, piece, now, a)
         if laws.n_time:
@@ -61,47 +57,6 @@ def _write(first, n, k, batch, far, samples, X):
             give_up(samples, column, k, batch.time[clock_of(batch, column), k], DIVERGED)
             for i in range(samples.states.shape[1]):
                 X[i, lane] = np.nan
-
-
-@kernel(error_model="numpy", nogil=True)
-def follow_fixed(laws, batch, n_sub, far, samples):
-    """Follow all columns with ``n_sub`` steps of the classical method between samples."""
-    d, n_time = laws.n_state, batch.time.shape[1]
-    width = min(_LANES, batch.starts.shape[1])
-    desk = make_desk(laws, width, SHARE)
-    X, x, total = np.zeros((count_variables(laws), width)), np.zeros((d, width)), np.zeros((d, width))
-    rate, step = np.zeros((d, width)), np.zeros(width)
-    for first in range(0, batch.starts.shape[1], width):
-        n = min(width, batch.starts.shape[1] - first)
-        _begin(first, n, laws, batch, samples, X)
-        for k in range(n_time - 1):
-            for lane in range(n):
-                clock = batch.time[clock_of(batch, first + lane)]
-                step[lane] = (clock[k + 1] - clock[k]) / n_sub
-            for j in range(n_sub):
-                for i in range(d):
-                    assign(x[i, :n], X[i])
-                    assign(total[i, :n], X[i])
-                for s in range(4):
-                    _read_inputs(first, n, laws, batch, X, k, (j + _MOMENTS[s]) / n_sub)
-                    for i in range(d):
-                        evaluate_one(laws, desk, i, X, 0, rate[i, :n])
-                    for i in range(d):
-                        _add_stage(s, x[i], rate[i], step, total[i], X[i], n)
-                for i in range(d):
-                    assign(X[i, :n], total[i])
-            _write(first, n, k + 1, batch, far, samples, X)
-
-
-@inner(error_model="numpy", fastmath={"contract"})
-def _add_stage(s, x, rate, step, total, y, n):
-    """Add a stage's rate to the ``total`` of the step, and give the argument y of the next stage."""
-    weight = _WEIGHTS[s]
-    following = _MOMENTS[s + 1] if s < 3 else 0.0
-    for lane in range(n):
-        h = step[lane]
-        total[lane] += weight * h * rate[lane]
-        y[lane] = x[lane] + following * h * rate[lane]
 
 
 @inner(error_model="numpy")
@@ -149,7 +104,7 @@ def follow_discrete(laws, batch, far, samples, delays, events):
         for e in range(n_event):
             evaluate_one(events.rules, rule_desk, e, X, 0, before[e, :n])
         for k in range(batch.time.shape[1] - 1):
-            _read_inputs(first, n, laws, batch, X, k, 0.0)
+            _read_inputs(first, n, laws, batch, X, k)
             _read_former(first, n, k, laws, batch, delays, samples, X)
             for i in range(d):
                 evaluate_one(laws, desk, i, X, 0, y[i, :n])

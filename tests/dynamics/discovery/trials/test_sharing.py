@@ -1,9 +1,9 @@
-"""Constants shared between equations."""
+"""Constants shared between equations, and laws that are one with states exchanged."""
 
 import numpy as np
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.trials.sharing import share_constants, signed
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed
 from tests.dynamics.calibration.systems import make_system
 
 EPIDEMIC = {"x": "-a*x*y", "y": "b*x*y - c*y"}
@@ -37,3 +37,17 @@ def test_signs_are_written_out_and_values_stay():
     X = np.random.default_rng(0).uniform(0.5, 2, (2, 9))
     rates = [s.rates(X, np.repeat(s.parameters[:, None], 9, axis=1)) for s in (system, new)]
     np.testing.assert_allclose(rates[0], rates[1])
+
+
+def test_one_equation_is_offered_as_the_other_with_states_exchanged():
+    system = fitted({"x": "a*tanh(y) - x", "y": "b*x**2"}, {"a": 0.4, "b": 0.7}, 0.01).system
+    own, same, *_ = exchanged(system, (0, 1))
+    assert len(own.parameters) == 2 and len(same.parameters) == 1
+    x, y = X = np.random.default_rng(0).uniform(0.5, 2, (2, 9))
+    for new in (own, same):
+        rates = new.rates(X, np.repeat(new.parameters[:, None], 9, axis=1))
+        np.testing.assert_allclose(rates, [0.4 * np.tanh(y) - x, 0.4 * np.tanh(x) - y])
+
+
+def test_a_law_that_is_the_other_already_is_not_offered_again():
+    assert not list(exchanged(fitted({"x": "a*y - x", "y": "b*x - y"}, {"a": 0.4, "b": 0.7}, 0.01).system, (0, 1)))
