@@ -2,6 +2,7 @@
 
     python benchmarks/dynamics/calibration.py given  --systems 200   structure given: constants, bands of rollouts
     python benchmarks/dynamics/calibration.py search --systems 200   nothing given: weights, bands of rollouts
+    python benchmarks/dynamics/calibration.py drawn  --systems 200   weights for systems drawn from textbooks (drawn.py)
     python benchmarks/dynamics/calibration.py report                 tables of what was run
 
 A system is one of twelve textbook laws with constants, start, noise (1, 2 or 5 % of each value) and number of samples (40 to
@@ -33,6 +34,7 @@ import cases  # noqa: E402
 import engines  # noqa: E402
 import forms  # noqa: E402
 import report  # noqa: E402
+from drawn import draw_system  # noqa: E402
 from named import make_system  # noqa: E402
 
 import hypo  # noqa: E402
@@ -166,21 +168,39 @@ def search(drawn: Drawn, args: argparse.Namespace) -> dict[str, Any]:
     (recording,) = cases.record(drawn.case, drawn.sigma, 0.0, drawn.number, 1)
     data = engines.trajectories([recording], drawn.case.states)
     found = hypo.fit_dynamics(data, time_limit=args.time_limit, seed=drawn.number).discovered
-    states = np.vstack(drawn.case.truth)
+    return {**weigh(found, drawn.case), "bands": within(WorldModel(found), drawn)}
+
+
+def weigh(found: Discovered, case: cases.Case) -> dict[str, Any]:
+    """Weights of the systems that were found, if they have the law's form, and the weight of those that were not met."""
+    states = np.vstack([x for x in case.truth if np.isfinite(x).all()])
     some = [s for s in found.systems if s.weight >= LEAST_WEIGHT]
-    right = [
-        all(forms.right_equations(s.fitted.system.equations, drawn.case.laws, drawn.case.states, states)) for s in some
-    ]
+    right = [all(forms.right_equations(s.fitted.system.equations, case.laws, case.states, states)) for s in some]
     return {
         "weights": [round(s.weight, 4) for s in some],
         "right": right,
+        "unmet": round(found.unmet, 4),
         "found": [e.pretty() for e in found.best.system.equations],
-        "bands": within(WorldModel(found), drawn),
     }
+
+
+def solve_drawn(number: int, args: argparse.Namespace) -> dict[str, Any]:
+    """The line of a system that was drawn from the textbooks."""
+    name, field, case, sigma = draw_system(number)
+    about = {"part": args.part, "number": number, "family": name, "field": field, "noise": sigma}
+    (recording,) = cases.record(case, sigma, 0.0, number, 1)
+    data = engines.trajectories([recording], case.states)
+    try:
+        found = hypo.fit_dynamics(data, time_limit=args.time_limit, seed=number).discovered
+        return about | {"samples": len(case.times)} | weigh(found, case)
+    except Exception as error:  # what fails on one system is said; the others go on
+        return about | {"failed": True, "status": f"{type(error).__name__}: {error}"[:400]}
 
 
 def solve(number: int, args: argparse.Namespace) -> dict[str, Any]:
     """The line of a system."""
+    if args.part == "drawn":
+        return solve_drawn(number, args)
     drawn = draw(number)
     about = {"part": args.part, "number": number, "family": drawn.family.name, "noise": drawn.sigma}
     about["samples"] = len(drawn.case.times)
@@ -225,7 +245,7 @@ PARTS: dict[str, Callable[[Drawn, argparse.Namespace], dict[str, Any]]] = {"give
 def main(argv: list[str] | None = None) -> None:
     """Run what is not finished yet, then the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=[*PARTS, "report"])
+    parser.add_argument("part", choices=[*PARTS, "drawn", "report"])
     parser.add_argument("--systems", type=int, default=200)
     parser.add_argument("--time-limit", type=float, default=20.0, help="seconds of a search")
     parser.add_argument("--workers", type=int, default=1, help="systems worked on at a time")

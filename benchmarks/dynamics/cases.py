@@ -20,7 +20,7 @@ from hypo.expression.program import Program
 Values = NDArray[np.float64]
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
-SUITES = ("odebench", "strogatz", "partial", "oscillators", "reactions")
+SUITES = ("odebench", "strogatz", "partial", "textbook", "oscillators", "reactions")
 # ODEBench's clock: 150 samples of ten units of time.
 ODEBENCH_TIMES = np.linspace(0.0, 10.0, 150)
 # Numbers of states of the systems that are made in any size.
@@ -149,8 +149,9 @@ def load(suite: str) -> tuple[Case, ...]:
         content = _read("srbench")
         times = content["grid"]["step"] * np.arange(content["grid"]["points"])
         return tuple(_read_case(row, times, len(row["initial"])) for row in content["system"])
-    if suite == "partial":
-        return tuple(_read_case(row, ODEBENCH_TIMES) for row in _read("dynamics")["system"])
+    if suite in ("partial", "textbook"):
+        content = _read("dynamics", "problems" if suite == "partial" else suite)
+        return tuple(_read_case(row, ODEBENCH_TIMES) for row in content["system"])
     make: Callable[[int], Case] = oscillators if suite == "oscillators" else reactions
     return tuple(make(n) for n in SIZES)
 
@@ -177,8 +178,8 @@ def reactions(n: int, times: Values = ODEBENCH_TIMES) -> Case:
     return Case(f"reactions_{n}", tuple(names), tuple(laws), tuple(starts), times, n)
 
 
-def _read(folder: str) -> dict[str, Any]:
-    return tomllib.loads((BENCHMARKS / folder / "problems.toml").read_text(encoding="utf-8"))
+def _read(folder: str, name: str = "problems") -> dict[str, Any]:
+    return tomllib.loads((BENCHMARKS / folder / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _read_case(row: dict[str, Any], times: Values, n_learned: int = 1) -> Case:

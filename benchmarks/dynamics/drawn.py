@@ -23,8 +23,12 @@ Values = NDArray[np.float64]
 STATES = ("x", "y", "z", "w")
 NOISE = (0.01, 0.02, 0.05)
 SAMPLES = (40, 60, 100, 150)
-# Spread of the logarithms of constants, of starts and of durations around 1, 1 and 8.
-CONSTANTS, STARTS, DURATIONS = 0.7, 0.8, 0.5
+# Spread of the logarithms of constants around 1.
+CONSTANTS = 0.7
+# The same of starts.
+STARTS = 0.8
+# The same of durations around LONG.
+DURATIONS = 0.5
 LONG = 8.0
 # Fields whose states may begin with either sign.
 SIGNED = ("mechanics", "electricity", "neuroscience", "climate")

@@ -1,6 +1,6 @@
 """Discovers laws of motion from simulated trajectories, one setting for all systems, and measures what was found.
 
-    python benchmarks/dynamics/run.py [--suite odebench|strogatz|partial|oscillators|reactions] [--engine hypo|…]
+    python benchmarks/dynamics/run.py [--suite odebench|textbook|strogatz|partial|oscillators|reactions] [--engine hypo|…]
                                       [--noise 0.01] [--rho 0.5] [--seeds 3] [--trajectories 1|2] [--time-limit 60]
                                       [--only NAME,…] [--shard 1/2] [--workers N] [--out DIR] [--resume]
 

@@ -6,11 +6,11 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hypo.api.shards import Shard, arrange, list_missing
 from hypo.errors import InputError
 from hypo.keywords import check_keywords
 from hypo.report.coverage import Coverage
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from hypo.scoring.prior import Prior
 
 _ENDED = {"interrupted": "interrupted by the user", "time_limit": "cut short by the time limit"}
-
-
-@dataclass(frozen=True)
-class _Shard:
-    """The result of shard ``number`` of ``of``, and where it is from."""
-
-    number: int
-    of: int
-    result: Result
-    source: str
 
 
 @check_keywords(name="hypo.merge")
@@ -70,14 +60,9 @@ def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None
         place.check()
     if not results:
         raise InputError("there is nothing to merge: give the results of the shards")
-    shards = sorted((_read_shard(r, f"result {k}") for k, r in enumerate(results, 1)), key=lambda s: s.number)
-    for shard in shards[1:]:
-        _check_same(shards[0], shard)
-    for one, two in pairwise(shards):
-        if one.number == two.number:
-            raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.source} and {two.source}")
+    shards = arrange((_read_shard(r, f"result {k}") for k, r in enumerate(results, 1)), "fit", _difference)
     if place is not None:
-        place.settle(shards[0].result.record.data_sha256)
+        place.settle(shards[0].found.record.data_sha256)
     merged = _merge_results(shards)
     # Who gave a destination writes to it.
     if place is not None and place is not out:
@@ -87,45 +72,36 @@ def merge(*results: Any, out: str | os.PathLike[str] | Destination | None = None
     return merged
 
 
-def _read_shard(given: Result | str | os.PathLike[str], name: str) -> _Shard:
+def _read_shard(given: Result | str | os.PathLike[str], name: str) -> Shard[Result]:
     result = given if isinstance(given, Result) else Result.load(given)
     source = name if isinstance(given, Result) else os.fspath(given)
     if result.record.search.shard is None:
         raise InputError(f"{source} is not the result of a shard; run hypo fit with --shard, such as --shard 1/4")
-    return _Shard(*result.record.search.shard, result, source)
+    return Shard(*result.record.search.shard, result, result.record.data_sha256, source)
 
 
-def _check_same(one: _Shard, two: _Shard) -> None:
-    """Raises InputError unless both are shards of one search."""
-    first, second = one.result.record, two.result.record
-    both = f"{one.source} and {two.source}"
-    if first.data_sha256 != second.data_sha256:
-        raise InputError(f"{both} are of different data; merge shards of one fit")
-    if one.of != two.of:
-        raise InputError(f"{both} are of different splits, into {one.of} and {two.of} shards; merge shards of one fit")
+def _difference(one: Result, two: Result) -> str | None:
+    """Where shards are not of one search, in words."""
+    first, second = one.record, two.record
     if first.version != second.version:
-        raise InputError(f"{both} are of different versions of hypo, {first.version} and {second.version}")
-    differs = [key for key, value in _shared_settings(first).items() if _shared_settings(second).get(key) != value]
-    if differs:
-        key = differs[0]
-        raise InputError(
-            f"{both} differ in the setting {key} ({_shared_settings(first)[key]!r} and {_shared_settings(second).get(key)!r}); "
-            "merge shards of one fit"
-        )
+        return f"are of different versions of hypo, {first.version} and {second.version}"
+    ours, theirs = _shared_settings(first), _shared_settings(second)
+    key = next((key for key, value in ours.items() if theirs.get(key) != value), None)
+    return None if key is None else f"differ in the setting {key} ({ours[key]!r} and {theirs.get(key)!r})"
 
 
 def _shared_settings(record: Record) -> dict[str, Any]:
     return dict(jsonable({"seed": record.seed, **{k: v for k, v in record.settings().items() if k != "shard"}}))
 
 
-def _merge_results(shards: Sequence[_Shard]) -> Result:
+def _merge_results(shards: Sequence[Shard[Result]]) -> Result:
     from hypo.fitting.archive import find_front
     from hypo.posterior.posterior import ExploredSpace, join, weighted
     from hypo.posterior.shards import shards_agree
     from hypo.search.model_selection import select_best
 
-    results = [s.result for s in shards]
-    missing = sorted(set(range(1, shards[0].of + 1)) - {s.number for s in shards})
+    results = [s.found for s in shards]
+    missing = list_missing(shards)
     farthest = max(results, key=lambda r: r.coverage.complete_to).coverage
     found = [(h, c) for r in results for h, c in zip(r.front, r.constants, strict=True)]
     constants = {id(h): c for h, c in found}
@@ -135,7 +111,7 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
     posterior = join(
         [r.posterior for r in results if r.posterior is not None], results[0].features, farthest.complete_to
     )
-    weighing = {s.number: s.result.posterior for s in shards if s.result.posterior is not None}
+    weighing = {s.number: s.found.posterior for s in shards if s.found.posterior is not None}
     if posterior is not None and (chain := shards_agree(weighing, posterior)) is not None:
         explored = ExploredSpace(farthest.complete_to, chain=chain)
         posterior = weighted(posterior.structures, results[0].features, explored=explored)
@@ -154,7 +130,7 @@ def _merge_results(shards: Sequence[_Shard]) -> Result:
         message=_message(shards, missing, finder.status == "exact"),
         coverage=Coverage(farthest.complete_to, sum(r.coverage.scored for r in results), farthest.distinct),
         efficiency=finder.efficiency,
-        timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.result.timing for s in shards}},
+        timing={"total": max(totals), "sum": sum(totals), "shards": {str(s.number): s.found.timing for s in shards}},
         record=replace(
             finder.record,
             prior=finder.record.prior if posterior is None else _join_priors(results),
@@ -201,11 +177,11 @@ def _status(finder: Result, results: Sequence[Result]) -> str:
     )
 
 
-def _shards(shards: Sequence[_Shard], missing: Sequence[int]) -> dict[str, Any]:
+def _shards(shards: Sequence[Shard[Result]], missing: Sequence[int]) -> dict[str, Any]:
     return {"of": shards[0].of, "merged": [s.number for s in shards], "missing": list(missing)}
 
 
-def _message(shards: Sequence[_Shard], missing: Sequence[int], exact: bool) -> str:
+def _message(shards: Sequence[Shard[Result]], missing: Sequence[int], exact: bool) -> str:
     """How the shards' searches ended, and which are missing, in one sentence."""
     of = shards[0].of
     parts = [f"merged from {len(shards)} of {of} shards"]
@@ -214,19 +190,19 @@ def _message(shards: Sequence[_Shard], missing: Sequence[int], exact: bool) -> s
     if exact:
         parts.append("the formula meets every row to rounding")
     for status, words in _ENDED.items():
-        ended = [s.number for s in shards if s.result.status == status]
+        ended = [s.number for s in shards if s.found.status == status]
         if ended:
             parts.append(f"{_name_shards(ended)} {'was' if len(ended) == 1 else 'were'} {words}")
     return "; ".join(parts)
 
 
-def _explain_unearned(shards: Sequence[_Shard], missing: Sequence[int], chain: Mapping[str, Any] | None) -> str:
+def _explain_unearned(shards: Sequence[Shard[Result]], missing: Sequence[int], chain: Mapping[str, Any] | None) -> str:
     """Why the joint weights are not earned: for a shard that is missing, for what one of the others says, or for what the
     chains of all say together."""
     if missing:
         what = "is" if len(missing) == 1 else "are"
         return f"the search was too short to weigh rivals: {_name_shards(missing)} {what} missing; merge all of them"
-    each = (s.result.posterior.unearned for s in shards if s.result.posterior is not None)
+    each = (s.found.posterior.unearned for s in shards if s.found.posterior is not None)
     if reason := next(filter(None, each), ""):
         return reason
     if chain is not None and not chain["mixed"]:

@@ -130,7 +130,12 @@ def fit_dynamics(
     fit_to_data(options, trajectories)
     known, trajectories = read_knowledge(knowledge, trajectories)
     trajectories = shorten(trajectories, options.discrete)
-    before = None if resume is None else begin_from(resume, trajectories, _settings(options, known))
+    before = None
+    if resume is not None:
+        from hypo.dynamics.contacts.cut import cut_at_contacts
+
+        # A model's runs are the pieces between walls.
+        before = begin_from(resume, cut_at_contacts(trajectories, options).data, _settings(options, known))
     return discover_laws(trajectories, options, known, before)
 
 

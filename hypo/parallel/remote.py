@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sized
 from contextlib import closing
+from dataclasses import fields, is_dataclass
 from functools import cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -169,9 +170,18 @@ def _sentence(error: BaseException) -> str:
 
 
 def usable(value: Any) -> Any:
-    """``value``; an array that a message left at an odd address is copied, because sums over such ones come out differently."""
+    """``value``; an array that a message left at an odd address is copied, because sums over such ones come out differently,
+    within tuples and dataclasses too."""
     if type(value) is tuple:
         return tuple(map(usable, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            old = getattr(value, field.name, None)
+            new = usable(old)
+            if new is not old:
+                # What a message brought belongs to nobody else.
+                object.__setattr__(value, field.name, new)
+        return value
     return np.require(value, requirements=["ALIGNED", "WRITEABLE"]) if isinstance(value, np.ndarray) else value
 
 

@@ -99,8 +99,8 @@ def test_a_state_that_never_moves_is_no_constant(bench: SimpleNamespace) -> None
 
 
 def test_every_law_has_its_own_form(bench: SimpleNamespace) -> None:
-    """The judge accepts each law of three suites with constants 2 % off, and rejects it with a term more."""
-    for suite in ("strogatz", "partial", "reactions"):
+    """The judge accepts each law of four suites with constants 2 % off, and rejects it with a term more."""
+    for suite in ("strogatz", "partial", "textbook", "reactions"):
         for case in bench.cases.load(suite):
             states = np.vstack(case.truth)
             for law in case.laws:
@@ -119,6 +119,8 @@ def test_suites_are_complete(bench: SimpleNamespace) -> None:
     assert sum(len(c.rates) for c in bench.cases.load("strogatz")) == 14
     partial = bench.cases.load("partial")
     assert len(partial) == 10 and all(c.order == 2 and 2 * c.measured == len(c.states) for c in partial)
+    textbook = bench.cases.load("textbook")
+    assert len(textbook) == 16 and all(np.isfinite(np.vstack(c.truth)).all() for c in textbook)
     assert [len(c.states) for s in ("oscillators", "reactions") for c in bench.cases.load(s)] == [2, 4, 8, 12, 20] * 2
     with pytest.raises(ValueError, match="unknown suite 'nothing': expected one of odebench"):
         bench.cases.load("nothing")

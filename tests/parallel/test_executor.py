@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -385,3 +386,21 @@ def test_shares_are_disjoint_and_complete(items: int, of: int) -> None:
 
 def test_everybody_does_what_is_little() -> None:
     assert [list(Share(Serial(), k, 3).map(add, range(2))) for k in (1, 2, 3)] == [[0, 1]] * 3
+
+
+# --- arrays at odd addresses ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Held:
+    values: np.ndarray
+    parts: tuple[Any, ...] = ()
+
+
+def test_arrays_within_dataclasses_are_made_usable():
+    odd = np.frombuffer(bytearray(8 * 5 + 1), np.uint8)[1:].view(float)
+    assert not odd.flags.aligned
+    sound = np.arange(3.0)
+    held = remote.usable(_Held(sound, (_Held(odd), 1, "a")))
+    assert held.values is sound and held.parts[0].values.flags.aligned
+    assert held.parts[0].values.tolist() == odd.tolist() and held.parts[1:] == (1, "a")

@@ -70,3 +70,13 @@ class Calibrated:
     def is_whole(self) -> bool:
         """True where every run was followed from its first row to its last."""
         return len(self.segments) == len(self.starts)
+
+
+def starts_given(segment: Segment, fitted: Calibrated, P: Values) -> tuple[Values, Values]:
+    """Start of a segment given constants P (n_parameter, n): means (n_state, n) and covariance (n_state, n_state)."""
+    theta = fitted.system.parameters
+    if not len(theta) or not np.any(fitted.covariance):
+        return np.repeat(segment.start[:, None], P.shape[1], axis=1), segment.covariance
+    slopes = segment.with_parameters @ np.linalg.pinv(fitted.covariance, rcond=1e-12)
+    means = segment.start[:, None] + slopes @ (P - theta[:, None])
+    return means, segment.covariance - slopes @ segment.with_parameters.T

@@ -1,11 +1,11 @@
-"""Simpler systems near a fitted one: a fitted number made simple.
+"""Simpler systems near a fitted one: fitted numbers made simple.
 
 Each comes with the loss that the covariance of the parameters predicts, so that only promising ones are fitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -38,7 +38,35 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
                 continue
             # Where the misfit is quadratic.
             loss = 0.5 * (value - number) ** 2 / variance if variance > 0 else float("inf")
-            yield Edit(_untagged(system, _with_number(system, k, number)), loss)
+            yield Edit(_untagged(system, _with_numbers(system, {k: number})), loss)
+
+
+def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[float] = (1.0, -1.0)) -> Edit | None:
+    """The system with as many parameters as can be at one of ``numbers``, each losing ``furthest`` nats at most; None for none.
+
+    The one that loses least is fixed first. With θ_k fixed at v the others move by -C_jk (θ_k - v)/C_kk, and their covariance
+    loses C_jk C_kl/C_kk.
+    """
+    theta, C = calibrated.system.parameters.copy(), calibrated.covariance.copy()
+    fixed: dict[int, float] = {}
+    total = 0.0
+    while len(fixed) < len(theta):
+        away = theta[:, None] - np.array(numbers)
+        nearest = np.argmin(np.abs(away), axis=1)
+        away = away[np.arange(len(theta)), nearest]
+        variance = np.diag(C)
+        known = variance > 0
+        loss = np.where(known, 0.5 * away**2 / np.where(known, variance, 1.0), np.inf)
+        loss[list(fixed)] = np.inf
+        k = int(np.argmin(loss))
+        if not loss[k] <= furthest:
+            break
+        total += float(loss[k])
+        fixed[k] = float(numbers[nearest[k]])
+        theta, C = theta - C[:, k] * away[k] / C[k, k], C - np.outer(C[:, k], C[k]) / C[k, k]
+    if not fixed:
+        return None
+    return Edit(_untagged(calibrated.system, _with_numbers(calibrated.system, fixed)), total)
 
 
 def _tagged(system: System) -> tuple[Expression, ...]:
@@ -51,12 +79,13 @@ def _tagged(system: System) -> tuple[Expression, ...]:
     return tuple(out)
 
 
-def _with_number(system: System, parameter: int, number: float) -> tuple[Expression, ...]:
-    """Tagged equations with a number in the place of a parameter."""
+def _with_numbers(system: System, numbers: Mapping[int, float]) -> tuple[Expression, ...]:
+    """Tagged equations with numbers in the place of some parameters."""
 
     def leaf_at(node: int, leaf: Expression) -> Expression:
-        if leaf.constants and leaf.constants[0].free and system.of_constants[int(leaf.constants[0].value)] == parameter:
-            return Expression.constant(number)
+        if leaf.constants and leaf.constants[0].free:
+            number = numbers.get(system.of_constants[int(leaf.constants[0].value)])
+            return leaf if number is None else Expression.constant(number)
         return leaf
 
     return tuple(e.rebuilt(leaf_at) for e in _tagged(system))

@@ -1,5 +1,6 @@
 """Discovery of laws of motion: searches on smoothed rates propose, trajectories decide.
 
+0. Runs are cut at walls and clips that samples show (:mod:`hypo.dynamics.contacts`).
 1. Each state is smoothed (:mod:`hypo.dynamics.smoothing.smoother`).
 2. Several searches put candidates forward for each equation (:mod:`hypo.dynamics.discovery.propose`).
 3. Candidates are fitted to the samples: alone, in combinations, and with a little more or less in them
@@ -19,24 +20,26 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from hypo.clock import Clock, Deadline, now, standing_still
-from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.forcing import Forcing, estimate_forcing
 from hypo.dynamics.calibration.segments import AtRows
+from hypo.dynamics.contacts.cut import cut_at_contacts
+from hypo.dynamics.contacts.found import FoundEvent
+from hypo.dynamics.contacts.settle import settle
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
-from hypo.dynamics.discovery.lags import LagChoice, choose_lags
+from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
 from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, find_line, try_alone
 from hypo.dynamics.discovery.trials.alone import columns_along
-from hypo.dynamics.discovery.trials.combine import combine
+from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
 from hypo.dynamics.discovery.trials.judge import Judge, Judged, merged
 from hypo.dynamics.discovery.trials.refine import refine
 from hypo.dynamics.discovery.trials.unmet import unmet_weight
-from hypo.dynamics.kinds import Kind, make_kind, without_idle_delays
+from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
-from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
@@ -52,20 +55,19 @@ FINDING_LAGS = 0.3
 TRYING_LAGS = 0.4
 # Fits of combinations of laws at each choice of lags.
 FITS_OF_LAGS = 12
-# Nats behind the best within which a lag stays in the range of later fits, and the room that this leaves beyond it.
-LIKELY_LAG = 25.0
-ROOM = 1.25
 # First systems, of any lags, that the later search begins with.
 FIRST_SYSTEMS = 8
 # Share of the time limit in which states are smoothed; after that they are smoothed quickly.
 SMOOTHING = 0.25
+# Share of the time limit that is given to random forces, after the search.
+FORCING = 0.1
 # Seconds for an answer where there was none when time was up, or when the search was interrupted.
 LATE = 1.0
 # Share of the time then left in which combinations are tried: their neighbours need some, too.
 COMBINING = 0.4
 CUT = "the time limit ended the search before its end: with more time, or resumed, it may find better laws"
 # Systems fitted at most, and those among them that combinations may have.
-MOST_FITS = 200
+MOST_FITS = 500
 COMBINATIONS = 120
 # Best systems of which laws that follow from others are tried.
 FOLLOWED = 10
@@ -130,13 +132,16 @@ class _Work:
     def __init__(
         self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None, before: Discovered | None
     ) -> None:
-        self.data, self.options, self.clock, self.before = data, options, clock, before
+        self.contacts = cut_at_contacts(data, options)
+        self.data, self.options, self.clock, self.before = self.contacts.data, options, clock, before
         self.knowledge = knowledge
         self.executor: Executor = Serial()
         # Turns that were taken to their end, by an earlier search and by this one.
         self.turns = 0 if before is None else before.turns
         self.is_cut = True
         self.is_smoothed = False
+        # True where smoothing was cut short: whatever follows depends on how far it came.
+        self.is_rough = False
         self.judge: Judge | None = None
         self.failures = Failures()
         # Systems of a first search, at several lags.
@@ -148,7 +153,9 @@ class _Work:
     def _look(self) -> None:
         """Smooth the states, and find out what kind of law is sought."""
         options, before = self.options, self.before
-        self.smoothed = smooth_all(self.data, Clock(now() + SMOOTHING * options.time_limit))
+        late = Clock(now() + SMOOTHING * options.time_limit)
+        self.smoothed = smooth_all(self.data, late)
+        self.is_rough = late.expired
         kind = make_kind(self.data, self.smoothed, options, self.knowledge)
         self._take(kind if before is None else replace(kind, delays=before.best.system.delays))
         self.is_smoothed = True
@@ -210,8 +217,8 @@ class _Work:
         if self.first:
             best = self.first[0].fitted.system.delays
             # A trial that was cut short rules no lag out.
-            narrow = [d if was_cut else self._narrowed(q, d) for q, d in enumerate(best)]
-            self._take(replace(kind, delays=tuple(narrow)))
+            tried = [(j.score, j.fitted.system) for j in self.first]
+            self._take(replace(kind, delays=best if was_cut else narrow(best, tried)))
             # Until the search has a system of its own, the best of these is the answer.
             self.judge = judge
 
@@ -220,37 +227,13 @@ class _Work:
         if not kind.sought:
             judge.judge(kind.pattern)
             return
-        lists = []
+        rows, lists = float(np.mean(self.rows)), []
         for k, laws in choice.laws.items():
-            candidates = laws or (find_line(k, kind),)
-            lists.append(
-                try_alone(
-                    k,
-                    candidates,
-                    kind,
-                    kind.columns,
-                    float(np.mean(self.rows)),
-                    self._late,
-                    self.executor,
-                    self.failures,
-                )[0]
-            )
+            each = laws or (find_line(k, kind),)
+            ranked, _ = try_alone(k, each, kind, kind.columns, rows, self._late, self.executor, self.failures)
+            lists.append(shortlist(ranked, len(choice.laws)))
         judge.most = judge.count + FITS_OF_LAGS
         combine(judge, kind.pattern, kind.sought, lists)
-
-    def _narrowed(self, q: int, delay: Delay) -> Delay:
-        """The delay with bounds that likely lags keep to: the rows before the longest one are rows of the past alone."""
-        if delay.bounds is None:
-            return delay
-        likely = [j.fitted.system.delays[q].lag for j in self.first if j.score <= self.first[0].score + LIKELY_LAG]
-        least, most = delay.bounds
-        return replace(delay, bounds=(least, min(most, max(ROOM * max(likely), least))))
-
-    def _with_bounds(self, system: System) -> System:
-        """A system with lags of its own, in the bounds that lags have now."""
-        pairs = zip(system.delays, self.pattern.delays, strict=True)
-        new = replace(system, delays=tuple(replace(own, bounds=present.bounds) for own, present in pairs))
-        return new.with_parameters(new.within_bounds(new.parameters))
 
     def _scorer(self) -> Scorer:
         background = self.kind.background
@@ -266,9 +249,10 @@ class _Work:
             # These were fitted to other rows, and are fitted anew.
             self.judge = None
         self.judge = judge = self._new_judge(self._scorer())
-        judge.judge_all(self._with_bounds(j.fitted.system) for j in first)
+        judge.judge_all(with_bounds(j.fitted.system, self.pattern.delays) for j in first)
         measured = [k - self.kind.first for k in self.sought]
         candidates = self._candidates(measured, turn)
+        lists: dict[int, list[Ranked]] = {}
         self.likely = dict(zip(self.sought, candidates, strict=True))
         # A search within has held interrupts back.
         release()
@@ -278,17 +262,16 @@ class _Work:
             k = self.sought[0]
             judge.judge_all(self.pattern.with_equation(k, e) for e in candidates[0])
         else:
-            lists = []
             for at, k, each in zip(self.sought, measured, candidates, strict=True):
                 ranked, is_cut = try_alone(
                     k, each, self.kind, self.columns, rows, self._late, self.executor, self.failures
                 )
                 self.is_cut = self.is_cut or is_cut
                 self.likely[at] = [r.expression for r in ranked]
-                lists.append(ranked)
+                lists[at] = ranked
             judge.clock = Clock(now() + COMBINING * self.clock.left)
             with self.failures.guarded("combining equations"):
-                combine(judge, self.pattern, self.sought, lists)
+                combine(judge, self.pattern, self.sought, [shortlist(each, len(lists)) for each in lists.values()])
             self.is_cut = self.is_cut or judge.clock.expired
         judge.most, judge.clock = MOST_FITS, self.clock
         if background is not None:
@@ -299,7 +282,7 @@ class _Work:
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         # What was judged by then stands.
         with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
-            refine(judge, free, self.data, self.columns)
+            refine(judge, free, self.data, self.columns, {k: each for k, each in lists.items() if k in free})
 
     def _new_judge(self, scorer: Scorer) -> Judge:
         """A judge of this turn that knows what was fitted before."""
@@ -369,22 +352,30 @@ class _Work:
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)
-        systems = tuple(WeightedSystem(_without_idle(j.fitted), j.score, float(w / total)) for j, w in kept)
+        systems = tuple(WeightedSystem(without_idle(j.fitted), j.score, float(w / total)) for j, w in kept)
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()
         if background is not None:
             with self.failures.guarded("the check of rules"):
                 rules = background.verdicts(systems[0].fitted.system)
         self._note_time()
-        remarks: tuple[str, ...] = ()
+        remarks: tuple[str, ...]
+        events: tuple[FoundEvent, ...]
+        forcing: Forcing | None
+        fitted, remarks, forcing = systems[0].fitted, (), None
+        events = () if self.before is None else self.before.events
+        with self.failures.guarded("walls and bounds"):
+            if self.contacts.suspects:
+                events, remarks = settle(fitted, self.data, self.contacts.suspects)
+        with self.failures.guarded("random forces"):
+            late = Clock(now() + FORCING * self.options.time_limit)
+            forcing = None if has_come() else estimate_forcing(fitted, self.data, self.smoothed, late)
         with self.failures.guarded("remarks"):
-            remarks = make_remarks(systems, self.columns)
-        if self.is_cut and not has_come():
+            remarks = (*(e.remark() for e in events), *remarks, *make_remarks(systems, self.columns, forcing))
+        is_cut = self.is_cut or self.is_rough
+        if is_cut and not has_come():
             remarks = (describe_haste(self.options.time_limit, self.hasty) if self.hasty else CUT, *remarks)
         remarks = (*remarks, *describe_failures(self.failures.found))
-        return Discovered(systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, self.is_cut)
-
-
-def _without_idle(fitted: Calibrated) -> Calibrated:
-    """The fit without former values that no equation uses."""
-    return replace(fitted, system=without_idle_delays(fitted.system))
+        return Discovered(
+            systems, self.smoothed, self.rows, remarks, seconds, tuple(rules), self.turns, is_cut, events, forcing
+        )

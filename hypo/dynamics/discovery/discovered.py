@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.forcing import Forcing
+from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.smoothing.smoothed import Smoothed
 from hypo.knowledge.claims.claim import Verdict
 
@@ -32,6 +34,8 @@ class Discovered:
         turns: turns of the search that were taken to their end, with those of a search that this one went on from.
         is_cut: True where the time limit or an interrupt ended the search before its end.
         rules: each rule of what is known in words, with how the likeliest system fares under it.
+        events: walls and bounds that were found; runs are then the pieces between them.
+        forcing: random forces on the states under the likeliest system; None: not asked for, or not to be told.
     """
 
     systems: tuple[WeightedSystem, ...]
@@ -42,6 +46,8 @@ class Discovered:
     rules: tuple[tuple[str, Verdict], ...] = ()
     turns: int = 0
     is_cut: bool = False
+    events: tuple[FoundEvent, ...] = ()
+    forcing: Forcing | None = None
 
     @property
     def unmet(self) -> float:

@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from hypo.clock import Clock, now
+from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.sparse import in_view, write_terms
 from hypo.dynamics.discovery.proposals.subsets import EXACT, best_subsets
 from hypo.dynamics.discovery.proposals.terms import LINEAR, POLYNOMIAL, QUADRATIC, Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import View, make_equation
 from hypo.dynamics.discovery.propose import costs_beyond_one
-from hypo.dynamics.kinds import Kind
+from hypo.dynamics.kinds import Kind, without_idle_delays
 from hypo.dynamics.rows.lags import former_values, lag_grid
-from hypo.dynamics.system import Delay
+from hypo.dynamics.system import Delay, System
 from hypo.expression.expr import Expression
 from hypo.interrupts import has_come
 
@@ -49,6 +50,9 @@ SPREAD = 12
 SCANNING = 0.7
 # Steps to more digits than the grid's.
 STEPS = 12
+# Nats behind the best within which a lag stays in the range of later fits, and the room that this leaves beyond it.
+LIKELY_LAG = 25.0
+ROOM = 1.25
 PLAIN = (LINEAR, QUADRATIC, POLYNOMIAL)
 
 
@@ -97,6 +101,33 @@ def choose_lags(kind: Kind, sought: Sequence[int], clock: Clock) -> list[LagChoi
                 sets.setdefault((*delays[:q], replace(delays[q], lag=valley.lag), *delays[q + 1 :]))
     most = CHOICES if any(np.isfinite(v.nats) for each in valleys for v in each) else SPREAD
     return [LagChoice(c, {s.k: tuple(s.laws(c, clock)) for s in scans}) for c in list(sets)[:most]]
+
+
+def narrow(delays: Sequence[Delay], tried: Sequence[tuple[float, System]]) -> tuple[Delay, ...]:
+    """Delays with bounds that likely lags keep to: the rows before the longest one are rows of the past alone.
+
+    Args:
+        delays: those of the best system.
+        tried: systems with the same delays and their scores in nats, best first.
+    """
+    out = []
+    for q, delay in enumerate(delays):
+        least, most = delay.bounds or (delay.lag, delay.lag)
+        likely = [system.delays[q].lag for score, system in tried if score <= tried[0][0] + LIKELY_LAG]
+        out.append(replace(delay, bounds=(least, min(most, max(ROOM * max(likely), least)))))
+    return tuple(out)
+
+
+def with_bounds(system: System, delays: Sequence[Delay]) -> System:
+    """A system with lags of its own, in the bounds of ``delays``."""
+    pairs = zip(system.delays, delays, strict=True)
+    new = replace(system, delays=tuple(replace(own, bounds=present.bounds) for own, present in pairs))
+    return new.with_parameters(new.within_bounds(new.parameters))
+
+
+def without_idle(fitted: Calibrated) -> Calibrated:
+    """The fit without former values that no equation uses."""
+    return replace(fitted, system=without_idle_delays(fitted.system))
 
 
 def _valleys_of(

@@ -3,6 +3,7 @@
 1. Whole searches on thinned rows (:mod:`~hypo.dynamics.discovery.proposals.searched`).
 2. Sums of rate-law terms in linear views (:mod:`~hypo.dynamics.discovery.proposals.sparse`): thinned rows, averages over bumps,
    and the samples themselves as integrals of the law.
+3. Quotients of such sums, by implicit rates (:mod:`~hypo.dynamics.discovery.proposals.implicit`).
 
 All constants are fitted in one view, so that candidates compare, and the list is ordered by misfit + code length under the
 prior for rate laws. The best few with each number of constants are kept whatever their score: errors in x bias rates, and the
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock, now
 from hypo.dynamics.discovery.prior.lengths import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
+from hypo.dynamics.discovery.proposals.implicit import rational_laws
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
@@ -95,6 +97,7 @@ def propose(
     # Sums first: they find most, and their work is small.
     sources: dict[str, Callable[[], Sequence[Found]]] = {
         "sums of terms": lambda: permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)),
+        "quotients of sums": lambda: permitted.laws(rational_laws(terms, names, of_terms, equation.views[0], clock)),
         "the search on rates": lambda: permitted.laws(
             _searched(equation, min(SEARCH_SHARE * seconds, clock.left), budget, knowledge)
         ),

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import hypo
+from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.rows.columns import Columns
@@ -20,9 +21,29 @@ RIVALS = 3
 VANISHES = 1e-9
 
 
-def make_remarks(systems: Sequence[WeightedSystem], columns: Columns) -> tuple[str, ...]:
-    """Sentences on undersampled states, conserved sums, and what the data cannot tell apart."""
-    return (*_undersampled(columns), *_conserved(systems[0].fitted.system, columns), *_rivals(systems))
+def make_remarks(
+    systems: Sequence[WeightedSystem], columns: Columns, forcing: Forcing | None = None
+) -> tuple[str, ...]:
+    """Sentences on undersampled states, random forces, conserved sums, and what the data cannot tell apart."""
+    system = systems[0].fitted.system
+    return (
+        *_undersampled(columns),
+        *_forced(system, columns, forcing),
+        *_conserved(system, columns),
+        *_rivals(systems),
+    )
+
+
+def _forced(system: System, columns: Columns, forcing: Forcing | None) -> Iterator[str]:
+    if forcing is None:
+        return
+    per = "" if system.is_discrete else f" per root of {columns.data.time}"
+    for name, q, error in zip(system.states, forcing.level, forcing.error, strict=True):
+        if q > 0:
+            yield (
+                f"{name} is pushed about by more than errors of measurement: by random forces of {q:.3g} ± {error:.2g}{per}, "
+                "or by what the law lacks; rollouts have a band of them, and errors of constants do not count them"
+            )
 
 
 def describe_failures(failures: Sequence[Failure]) -> Iterator[str]:

@@ -15,9 +15,9 @@ from hypo.dynamics.discovery.proposals.searched import Budget
 from hypo.dynamics.discovery.propose import propose
 from hypo.dynamics.discovery.quick import quick_law
 from hypo.dynamics.discovery.score import Scorer
-from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.sums import form_and_count
 from hypo.dynamics.discovery.trials.alone import Alone
-from hypo.dynamics.discovery.trials.combine import Ranked, rank_alone, shortlist
+from hypo.dynamics.discovery.trials.combine import Ranked, rank_alone
 from hypo.dynamics.discovery.trials.fits import Fitter
 from hypo.dynamics.discovery.trials.judge import Judge
 from hypo.dynamics.discovery.trials.sharing import written
@@ -84,12 +84,12 @@ def find_candidates(k: int, kind: Kind, turn: Turn, late: Deadline) -> Found:
     known = None if kind.background is None else kind.background.of_equation(kind.data.states[k])
     seconds = min(PROPOSING * options.time_limit / d, late.at - now())
     began, budget = now(), turn.budget(options, k, d)
-    distinct: dict[str, Expression] = {}
+    distinct: dict[tuple[str, int], Expression] = {}
     with failures.guarded(f"the search for the law of {kind.data.states[k]}"):
         found = propose(kind.smoothed, k, options, seconds, budget, kind.pattern.delays, known, failures)
         for c in found:
             e = written(c.expression)
-            distinct.setdefault(as_sum(e).form, e)
+            distinct.setdefault(form_and_count(e), e)
     kept = [*distinct.values()][: max(MOST_ALONE // d, LEAST_ALONE)]
     is_cut = now() - began > CUT * seconds
     return Found(tuple(kept or [find_line(k, kind)]), is_cut, is_cut and not kept, tuple(failures.found))
@@ -119,7 +119,7 @@ def try_alone(
         return [Ranked(candidates[0], 0.0)], True
     if any(x.state != kind.data.states[k] for x in kind.delays):
         # Beside its state former values of others would be inputs, whose past is not there: the order is that of proposals.
-        return shortlist([Ranked(e, float(n)) for n, e in enumerate(candidates)], d), False
+        return [Ranked(e, float(n)) for n, e in enumerate(candidates)], False
     trial = Alone(kind.pattern, columns, k)
     clock = Clock(min(now() + ALONE * kind.options.time_limit / d, late.at))
     fit = Fitter(trial.data, AtRows.of(trial.smoothed), Deadline(clock.deadline))
@@ -128,4 +128,4 @@ def try_alone(
     ranked: list[Ranked] = []
     with failures.guarded(f"trials of laws of {kind.data.states[k]}"):
         ranked = rank_alone(judge, trial, candidates)
-    return shortlist(ranked, d) or [Ranked(e, 0.0) for e in candidates[:1]], clock.expired
+    return ranked or [Ranked(e, 0.0) for e in candidates[:1]], clock.expired

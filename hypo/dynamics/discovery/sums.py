@@ -226,6 +226,12 @@ def make_sum(terms: Sequence[SumTerm]) -> Sum:
     return Sum(tuple(sorted(kept, key=lambda t: t.key)))
 
 
+def form_and_count(e: Expression) -> tuple[str, int]:
+    """The form of ``e`` multiplied out, and how many fitted numbers it has: ``a*(x - x**3/3)`` has the form of ``a*x - b*x**3``
+    with one number less."""
+    return as_sum(e).form, len(e.free)
+
+
 def as_sum(e: Expression, distribute: bool = True) -> Sum:
     """``e`` as a sum of terms, products of sums multiplied out with ``distribute``."""
     stack: list[Sum] = []

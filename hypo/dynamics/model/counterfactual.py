@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.past import begin_run
+from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.interventions import Intervention
 from hypo.dynamics.model.rollouts.abduction import find_segment
 from hypo.dynamics.model.rollouts.bands import Rollout, quantiles
 from hypo.dynamics.model.rollouts.courses import read_actions
-from hypo.dynamics.model.rollouts.rollout import check_count
+from hypo.dynamics.model.rollouts.rollout import as_events, check_count
 from hypo.dynamics.model.rollouts.sampling import Members, draw_from, draw_members, follow_system, followed
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import InputError
@@ -111,17 +112,18 @@ def find_counterfactual(
     given = recorded if actions is None else read_actions(model, actions, run.time, run)
     for name, value in change.inputs.items():
         given = _set_input(model, run, given, name, value)
+    events = as_events(None, model)
     factual, changed, left_out = [], [], 0
     rng = np.random.default_rng([seed, 2])
     for m in draw_members(model, n_samples, seed):
-        segment = find_segment(m.fitted, model.data, run, number)
+        segment = find_segment(m.fitted, model.data, run, number, events)
         _, starts = draw_from(segment, m.fitted, m.P, rng)
         acted = change.apply(model, m.number, m.P)
         if acted is None:
             left_out += m.n
             continue
-        before = followed(m, starts, run.time, recorded, model, past=run.past)
-        after = follow_system(acted[0], starts, acted[1], run.time, given, model, past=run.past)
+        before = followed(m, starts, run.time, recorded, model, events, run.past)
+        after = follow_system(acted[0], starts, acted[1], run.time, given, model, events, run.past)
         factual.append((m, *before))
         changed.append((m, *after))
     if not factual:
@@ -134,7 +136,7 @@ def find_counterfactual(
 def _recorded(model: ModelFields, trajectory: str | int | Trajectories) -> tuple[Run, int | None]:
     if not isinstance(trajectory, Trajectories):
         number = model.find_run(trajectory)
-        return model.data.runs[number], number
+        return joined(model.data, number), number
     if trajectory.states != model.data.states or trajectory.actions != model.data.actions:
         raise InputError(f"the run must have the columns {', '.join(model.data.columns)}")
     if len(trajectory.runs) != 1:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.contacts.found import FoundEvent
+from hypo.dynamics.contacts.pieces import find_pieces
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.model.names import name_parameters
 from hypo.dynamics.smoothing.smoothed import Smoothed, smooth_all
@@ -87,6 +89,21 @@ class ModelFields:
         return self.discovered.remarks
 
     @property
+    def events(self) -> tuple[FoundEvent, ...]:
+        """Walls and bounds that were found in the data; rollouts have them unless others are given."""
+        return self.discovered.events
+
+    @property
+    def process_noise(self) -> dict[str, tuple[float, float]]:
+        """By state the level of random forces on it, per root of time (in discrete time per step), and its standard error; 0
+        where errors of measurement explain the data, empty where that cannot be told."""
+        forcing = self.discovered.forcing
+        if forcing is None:
+            return {}
+        pairs = zip(self.states, forcing.level, forcing.error, strict=True)
+        return {name: (float(q), float(error)) for name, q, error in pairs}
+
+    @property
     def effective_rows(self) -> tuple[int, ...]:
         """By equation the number of independent rows of its rate."""
         return self.discovered.effective_rows
@@ -110,6 +127,9 @@ class ModelFields:
             InputError: there is no such run.
         """
         names = [run.name for run in self.data.runs]
+        pieces = find_pieces(self.data, trajectory) if isinstance(trajectory, str) else []
+        if pieces and trajectory not in names:
+            return pieces[0]
         if isinstance(trajectory, str) and trajectory in names:
             return names.index(trajectory)
         if isinstance(trajectory, int) and not isinstance(trajectory, bool) and 0 <= trajectory < len(names):

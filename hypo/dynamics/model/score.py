@@ -15,6 +15,7 @@ from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
+from hypo.dynamics.model.rollouts.rollout import as_events
 from hypo.dynamics.model.rollouts.sampling import noise_of
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError
@@ -58,6 +59,7 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
             f"{data.source} has the states {', '.join(data.states)} and the inputs {', '.join(data.actions) or 'none'}; "
             f"expected {', '.join(measured)} and {', '.join(model.actions) or 'none'}"
         )
+    events = as_events(None, model)
     logs, n, total = 0.0, 0, sum(w.weight for w in model.systems)
     runs = [begin_run(model.best, run, None) for run in data.runs]
     for run in runs:
@@ -65,13 +67,14 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
     given = [guess_start(model.best, model.data, run) for run in runs]
-    fitted = [find_segment(model.best, model.data, run, None).start for run in runs]
+    fitted = [find_segment(model.best, model.data, run, None, events).start for run in runs]
     return Score(_predicted(model, given, runs), _predicted(model, fitted, runs), logs, n)
 
 
 def _predicted(model: ModelFields, starts: Sequence[Values], runs: Sequence[Run]) -> dict[str, float]:
     """R² by state; where the states run away nothing is predicted, and any other model is better."""
-    paths = [slopes_along(model.best, model.data, run, s).states for run, s in zip(runs, starts, strict=True)]
+    events, pairs = as_events(None, model), zip(runs, starts, strict=True)
+    paths = [slopes_along(model.best, model.data, run, s, events).states for run, s in pairs]
     m = model.system.n_measured
     r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in runs]))
     return dict(zip(model.states, np.nan_to_num(r2, nan=-np.inf).tolist(), strict=False))
@@ -82,10 +85,10 @@ def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
 
     The start s₀ is that of the first sample, with its errors S₀; the path is expanded about the start ŝ that fits best.
     """
-    m = fitted.system.n_measured
+    m, events = fitted.system.n_measured, as_events(None, model)
     first = guess_start(fitted, model.data, run)
-    best = find_segment(fitted, model.data, run, None).start
-    path = slopes_along(fitted, model.data, run, best)
+    best = find_segment(fitted, model.data, run, None, events).start
+    path = slopes_along(fitted, model.data, run, best, events)
     if not np.all(np.isfinite(path.states)):
         return -np.inf
     known = np.isfinite(run.states)

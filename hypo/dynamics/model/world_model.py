@@ -104,7 +104,7 @@ class WorldModel(ModelFields):
         times: ArrayLike | None = None,
         n_samples: int = 100,
         seed: int = 0,
-        events: Sequence[Any] = (),
+        events: Sequence[Any] | None = None,
     ) -> Rollout:
         """Trajectories drawn from the posterior: systems by weight, constants from their joint errors.
 
@@ -115,7 +115,8 @@ class WorldModel(ModelFields):
             times: or all moments, the first of which is that of the start.
             n_samples: trajectories.
             seed: of the draws; equal seeds give equal trajectories.
-            events: ``"x > 2: v = -0.9*v"``, what happens where a condition is met.
+            events: ``"x > 2: v = -0.9*v"``, what happens where a condition is met; None: what was found in the data, see
+                ``model.events``.
 
         Raises:
             InputError: something is missing, unknown or no number.

@@ -50,8 +50,17 @@ def to_dict(model: ModelFields, status: str = "finished") -> dict[str, Any]:
         ],
         "unmet": model.discovered.unmet,
         "noise": model.noise,
+        "process_noise": {name: {"value": q, "std": error} for name, (q, error) in model.process_noise.items()},
         "effective_rows": dict(zip(states, model.effective_rows, strict=False)),
         "r2": {"fitted_start": fitted.as_dict(), "given_start": given.as_dict()},
+        "events": [
+            {
+                "event": e.text,
+                "count": e.count,
+                "constants": {n: {"value": v, "std": s} for n, (v, s) in e.constants.items()},
+            }
+            for e in model.events
+        ],
         "rules": list(model.settings.get("rules", ())),
         "remarks": list(write_remarks(model, fitted, given)),
         "timing": {"total": model.discovered.seconds},

@@ -149,6 +149,6 @@ def _takes_many_steps(model: ModelFields, grid: Values) -> bool:
 
 
 def _find_band(model: ModelFields, number: int, grid: Values, draws: int) -> Band:
-    course = plan(model, None, None, grid, begin_run(model.best, model.data.runs[number], number))
+    course = plan(model, None, None, grid, begin_run(model.best, model.data.runs[number], number), ())
     found = roll(model, None, course, draws, 0, number)[0]
     return Band(grid, *found.band(LEVEL))

@@ -61,7 +61,7 @@ def roll_out(
     actions: str | None = None,
     n_samples: int = 100,
     seed: int = 0,
-    events: Sequence[str] = (),
+    events: Sequence[str] | None = None,
 ) -> Rollout:
     """A rollout of ``model`` from texts and files, as :meth:`WorldModel.rollout` gives it.
 
@@ -91,7 +91,7 @@ def roll_out(
         times=times,
         n_samples=n_samples,
         seed=seed,
-        events=tuple(events),
+        events=tuple(events) if events else None,
     )
 
 

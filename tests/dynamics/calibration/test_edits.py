@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypo.dynamics.calibration.edits import snapped_numbers
+from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
 from hypo.dynamics.calibration.fit_system import fit_system
+from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from tests.dynamics.calibration.systems import PENDULUM, SIR, make_data, make_system, noisy
 
@@ -43,3 +44,18 @@ def test_edits_keep_what_is_shared():
         assert len(system.of_constants) == sum(len(e.free) for e in system.equations)
         assert sorted(set(system.of_constants)) == list(range(len(system.parameters)))
         assert np.all(np.isfinite(system.parameters))
+
+
+def test_numbers_that_can_be_simple_together_are_so():
+    case = PENDULUM
+    full = make_system({"x": "a*v", "v": "-k*sin(x) - b*v + d*x**2"}, {"a": 1.0, "k": 3.0, "b": 0.2, "d": 1e-3})
+    best, data, smoothed = fitted(full, case)
+    one, none = snapped_together(best, 4.0), snapped_together(best, 4.0, (0.0,))
+    assert len(one.system.parameters) == 3 and one.system.equations[0].constants[0].value == 1.0
+    assert not one.system.equations[0].constants[0].free
+    # What is next to nothing stands at 0, which sums leave out; drag is too well known for that.
+    assert len(none.system.parameters) == 3
+    assert {t.form for t in as_sum(none.system.equations[1]).terms} == {"sin(x)", "v"}
+    again = fit_system(none.system, data, smoothed, effort="full")
+    assert again.misfit - best.misfit == pytest.approx(none.loss, abs=0.3)
+    assert snapped_together(best, 0.0) is None

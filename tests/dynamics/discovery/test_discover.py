@@ -168,4 +168,6 @@ def test_equal_forms_are_weighed_together():
         judge.judge(make_system({"x": text}, {"a": 2.0}))
     judge.judge(make_system({"x": "a*x**2"}, {"a": 2.0}))
     assert form_of(make_system({"x": "x"}, {})) != form_of(make_system({"x": "a*x"}, {"a": 2.0}))
+    bracket, out = "a*(x - x**3/3)", "a*x - b*x**3"
+    assert form_of(make_system({"x": bracket}, {"a": 2.0})) != form_of(make_system({"x": out}, {"a": 2.0, "b": 0.7}))
     assert [w for _, w in merged(judge.ranked())] == pytest.approx([2 / 3, 1 / 3])

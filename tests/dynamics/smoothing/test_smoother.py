@@ -7,8 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
+from hypo.clock import Deadline
 from hypo.dynamics.smoothing.path import correlations, effective_rows
+from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.smoothing.smoother import smooth_runs
+from hypo.dynamics.trajectories import Run, Trajectories
 
 
 def smooth(time, values):
@@ -167,3 +170,22 @@ def test_a_short_run_beside_others_has_a_path_too():
     )
     assert [len(p.time) for p in paths] == [50, 2, 0]
     assert paths[1].value == pytest.approx(np.sin(t[:2]), abs=0.05)
+
+
+def test_states_measured_together_share_work_and_not_answers():
+    rng = np.random.default_rng(3)
+    t = np.linspace(0, 6, 40)
+    states = np.column_stack([np.sin(t), 2 + np.cos(2 * t), np.exp(-t)]) * (1 + 0.02 * rng.standard_normal((40, 3)))
+    data = Trajectories((Run("", t, states, np.empty((40, 0)), np.arange(40)),), "t", ("a", "b", "c"))
+    for k, path in enumerate(smooth_all(data).paths[0]):
+        alone = smooth_runs([(t, states[:, k])])[0]
+        assert np.array_equal(path.value, alone.value) and np.array_equal(path.rate, alone.rate)
+
+
+def test_without_time_the_choice_is_a_quick_one():
+    rng = np.random.default_rng(3)
+    t = np.linspace(0, 6, 60)
+    y = np.sin(t) + 0.05 * rng.standard_normal(60)
+    path, slow = smooth_runs([(t, y)], clock=Deadline(-np.inf))[0], smooth_runs([(t, y)])[0]
+    assert path.log_likelihood <= slow.log_likelihood
+    assert np.sqrt(np.mean((path.value - np.sin(t)) ** 2)) < 0.05

@@ -26,13 +26,15 @@ from hypo.expression import operators as ops
 from hypo.expression.expr import Constant
 from hypo.scoring.code_length import literal_cost
 
-# Chances where nothing was counted: of one more term, or of one more factor,
+# Chances where nothing was counted: of one more term, or of one more factor.
 MORE = 0.5
-# of a constant and of something special among terms, and of something special within a function,
+# Of a constant among terms.
 CONSTANT = 0.12
+# Of something special among terms.
 SPECIAL = 0.2
+# Of something special within a function.
 NESTED = 0.05
-# of special factors by kind (others have the last), and of broken powers,
+# Of special factors by kind.
 KINDS = {
     "divisor": 0.2,
     "bracket": 0.2,
@@ -44,18 +46,23 @@ KINDS = {
     "abs": 0.04,
     "root": 0.03,
 }
+# Of broken powers.
 POWERS = {-1.0: 0.05, -2.0: 0.03, 0.5: 0.05, -0.5: 0.01, 1.5: 0.01, 2.0 / 3.0: 0.01, 0.75: 0.01, 1.0 / 3.0: 0.01}
+# Of any other kind, and any other power.
 OTHER_KIND = 0.004
+# Of a fitted power.
 FITTED_POWER = 0.04
-# of a function to a power beyond the first, as a share,
+# Of a function to a power beyond the first, as a share of the function's.
 RAISED = 0.05
-# of an exact one, of another exact number,
+# Of the exact number one.
 EXACTLY_ONE = 0.15
+# Of another exact number.
 EXACTLY = 0.03
-# of an equation that says no more than that another state is the rate.
+# Of an equation that says no more than that another state is the rate.
 KINEMATIC = 0.2
-# of one that is an earlier one with states exchanged, of so many others at most.
+# Of one that is an earlier one with states exchanged.
 EXCHANGED = 0.2
+# States other than its own that such an equation has at most.
 MOST_EXCHANGED = 4
 # Numbers that agree so nearly, as a share, are one.
 ALIKE = 1e-12
@@ -80,7 +87,7 @@ class Choice:
 
 @dataclass
 class Seen:
-    """Terms and numbers of earlier equations of a system.
+    """Memory of the earlier equations of a system.
 
     Attributes:
         terms: by form, with their coefficients.
@@ -239,7 +246,7 @@ def _as_before(c: Number, old: Number, seen: Seen) -> Iterator[Choice]:
 
 
 def _class(t: SumTerm, own: str) -> str:
-    """The class of a term by which its numbers and signs go."""
+    """The kind of a term, by which its number and sign are counted."""
     if not t.factors:
         return "constant"
     f = t.factors[0]

@@ -27,7 +27,7 @@ ROWS = 100
 
 @dataclass(frozen=True)
 class Structure:
-    """The cost of the structure of a system.
+    """Code length of the structure of a system.
 
     Attributes:
         nats: of the structure.

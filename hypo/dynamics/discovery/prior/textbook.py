@@ -1,4 +1,4 @@
-"""What textbooks choose: counts of the choices that spell the systems of ``textbook.toml``.
+"""Choices of textbooks: counts of the choices that spell the systems of ``textbook.toml``.
 
 The chance of a symbol in a context is its share of the n choices counted there, drawn towards its base chance q,
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.sums import form_and_count
 from hypo.dynamics.discovery.trials.alone import Alone
 from hypo.dynamics.discovery.trials.judge import Judge
 from hypo.dynamics.system import System
@@ -52,13 +52,13 @@ class Ranked:
 
 def rank_alone(judge: Judge, trial: Alone, candidates: Sequence[Expression]) -> list[Ranked]:
     """Candidates with constants fitted alone, best first; those that cannot be followed are left out."""
-    out: dict[str, Ranked] = {}
+    out: dict[tuple[str, int], Ranked] = {}
     judge.judge_all(map(trial.system, candidates))
     for e in candidates:
         found = judge.find(trial.system(e))
         if found is not None and math.isfinite(found.score):
             fitted = found.fitted.system.equations[-1]
-            out.setdefault(as_sum(fitted).form, Ranked(fitted, found.score))
+            out.setdefault(form_and_count(fitted), Ranked(fitted, found.score))
     return sorted(out.values(), key=lambda r: r.score)
 
 

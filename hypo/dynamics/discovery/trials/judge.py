@@ -41,9 +41,11 @@ class Judged:
 def form_of(system: System) -> Form:
     """The form of a system, which two fits of one structure have in common.
 
-    Equations are sums with fitted numbers left open and exact ones as they are; shared constants are part of it.
+    Equations are sums with fitted numbers left open and exact ones as they are; shared constants are part of it, and how many
+    numbers an equation has: multiplied out, ``a*(x - x**3/3)`` looks like ``a*x - b*x**3``.
     """
-    return (*(as_sum(e).inner_form for e in system.equations), system.shared)
+    forms = (form for e in system.equations for form in (as_sum(e).inner_form, len(e.free)))
+    return (*forms, system.shared)
 
 
 def trial_of(system: System) -> Form:

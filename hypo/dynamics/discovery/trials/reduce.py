@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hypo.dynamics.discovery.sums import ONE, Factor, Number, Sum, SumTerm, as_sum, make_sum
 from hypo.expression.expr import Expression
+from hypo.kernels import opcodes as oc
 
 # Exponents that a fitted one may stand for, and how near it has to be.
 SIMPLE = (-2.0, -1.0, -0.5, 1.0 / 3.0, 0.5, 2.0 / 3.0, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -16,12 +17,27 @@ ABOUT = 0.3
 
 
 def smaller(e: Expression) -> Iterator[Expression]:
-    """Formulas with one thing less than ``e``, which begin with its constants."""
-    seen = {as_sum(e).form}
-    for s in _smaller(as_sum(e)):
-        if s.form not in seen and s.terms:
-            seen.add(s.form)
+    """Formulas with one thing less than ``e``, which begin with its constants.
+
+    Where brackets have fewer numbers than what they multiply out to, they also lose a summand as they are written.
+    """
+    out = as_sum(e)
+    seen = {(out.form, out.n_free)}
+    for s in _smaller(out):
+        if (s.form, s.n_free) not in seen and s.terms:
+            seen.add((s.form, s.n_free))
             yield s.expression()
+    if len(e.free) < out.n_free:
+        yield from _without_a_summand(e)
+
+
+def _without_a_summand(e: Expression) -> Iterator[Expression]:
+    """``e`` as it is written less one side of a sum or difference."""
+    for node, (op, _) in enumerate(e.code):
+        if op in (oc.ADD, oc.SUB):
+            left, right = e.subtree(e.starts[node - 1] - 1), e.subtree(node - 1)
+            yield e.replace_node(node, left)
+            yield e.replace_node(node, right if op == oc.ADD else -right)
 
 
 def _smaller(s: Sum) -> Iterator[Sum]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.sums import Number, Sum, SumTerm, as_sum
 from hypo.dynamics.system import System
 from hypo.expression.expr import Expression
 
@@ -29,6 +29,12 @@ def written(e: Expression) -> Expression:
     fitted numbers."""
     s = as_sum(e)
     return s.positive_expression() if s.n_free <= len(e.free) else e
+
+
+def with_free_coefficients(e: Expression) -> Expression:
+    """``e`` multiplied out, with the number before each term to be fitted."""
+    terms = tuple(SumTerm(Number(t.coefficient.value, True), t.factors) for t in as_sum(e).terms)
+    return Sum(terms).positive_expression()
 
 
 def coefficients(system: System) -> Iterator[tuple[int, int, str, float]]:

@@ -8,10 +8,13 @@ Newton; about it, with J_s and J_θ the slopes of the paths over σ,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.follow import Accuracy, FollowedWithSensitivities, follow_with_sensitivities
 from hypo.dynamics.model.rollouts.sampling import far_of, noise_of
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -28,7 +31,9 @@ VAGUE = 10.0
 ACCURACY = 1e-8
 
 
-def find_segment(fitted: Calibrated, data: Trajectories, run: Run, number: int | None) -> Segment:
+def find_segment(
+    fitted: Calibrated, data: Trajectories, run: Run, number: int | None, events: Sequence[Event] = ()
+) -> Segment:
     """The start of a run with its errors.
 
     Args:
@@ -36,13 +41,14 @@ def find_segment(fitted: Calibrated, data: Trajectories, run: Run, number: int |
         data: of the fit.
         run: the run, with its past where laws look back (:func:`hypo.dynamics.calibration.past.begin_run`).
         number: that of the run in the data, None where it is a new one.
+        events: what happens on the way.
     """
     if number is not None:
         known = fitted.first_segment(number)
         if known is not None and known.last - known.first == run.n_row - 1:
             return known
     first = guess_start(fitted, data, run) if number is None else np.asarray(fitted.starts[number], float)
-    return _fit_start(fitted, data, run, first)
+    return _fit_start(fitted, data, run, first, events)
 
 
 def guess_start(fitted: Calibrated, data: Trajectories, run: Run) -> Values:
@@ -62,16 +68,18 @@ def guess_start(fitted: Calibrated, data: Trajectories, run: Run) -> Values:
     return out
 
 
-def slopes_along(fitted: Calibrated, data: Trajectories, run: Run, start: Values) -> FollowedWithSensitivities:
+def slopes_along(
+    fitted: Calibrated, data: Trajectories, run: Run, start: Values, events: Sequence[Event] = ()
+) -> FollowedWithSensitivities:
     """The path of a run from a start, with its slopes."""
     system = fitted.system
     actions = run.actions if system.actions else None
     accuracy = Accuracy(relative=ACCURACY, far=far_of(system, data))
     P = system.parameters[:, None]
-    return follow_with_sensitivities(system, start[:, None], P, run.time, actions, accuracy, run.past)
+    return follow_with_sensitivities(system, start[:, None], P, run.time, actions, accuracy, run.past, events)
 
 
-def _fit_start(fitted: Calibrated, data: Trajectories, run: Run, first: Values) -> Segment:
+def _fit_start(fitted: Calibrated, data: Trajectories, run: Run, first: Values, events: Sequence[Event]) -> Segment:
     """Gauss and Newton's steps from ``first``, halved where they make it worse."""
     system, m = fitted.system, fitted.system.n_measured
     y = run.states
@@ -81,7 +89,7 @@ def _fit_start(fitted: Calibrated, data: Trajectories, run: Run, first: Values) 
     prior = np.eye(len(system.states)) / (VAGUE * size) ** 2
 
     def residuals(start: Values) -> tuple[FollowedWithSensitivities, Values, float]:
-        path = slopes_along(fitted, data, run, start)
+        path = slopes_along(fitted, data, run, start, events)
         r = np.where(known, (path.states[:, :m, 0] - y) / sd, 0.0)
         cost = float(np.sum(r * r))
         return path, r, cost if np.isfinite(cost) else np.inf

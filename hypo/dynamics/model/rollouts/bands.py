@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Values = NDArray[np.float64]
 
 # What bands can be of.
-PARTS = ("all", "structure", "constants", "start", "noise")
+PARTS = ("all", "structure", "constants", "start", "process", "noise")
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,6 +39,7 @@ class Rollout:
         noise: (n_sample, n_time, n_state), drawn errors of measurement, 0 for hidden states.
         clock: the name of time, with its unit.
         units: by state.
+        process: (n_sample, n_time, n_state), what random forces on the states add to each trajectory; None: there are none.
     """
 
     time: Values
@@ -52,6 +53,7 @@ class Rollout:
     noise: Values = field(repr=False)
     clock: str = "t"
     units: dict[str, str] = field(default_factory=dict)
+    process: Values | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         n, m = self.states.shape[:2]
@@ -81,7 +83,7 @@ class Rollout:
         Args:
             level: between 0 and 1.
             of: ``"all"``; or one source alone, about the median: ``"structure"`` (which system), ``"constants"``, ``"start"``,
-                or ``"noise"`` of measurement.
+                ``"process"`` (random forces), or ``"noise"`` of measurement.
 
         Raises:
             InputError: the level or the source is none.
@@ -92,7 +94,7 @@ class Rollout:
             raise InputError(f'a band is of {", ".join(PARTS)}; got "{of}"')
         ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if of == "all":
-            low, high = quantiles(self.states + self.noise, ends)
+            low, high = quantiles(self.states + self.noise + (0.0 if self.process is None else self.process), ends)
         elif of == "structure":
             low, high = _weighted_quantiles(self.centres, self.weights, ends)
         else:
@@ -100,6 +102,7 @@ class Rollout:
             deviation = {
                 "constants": self.from_centre - self.centres[self.system],
                 "start": self.states - self.from_centre,
+                "process": np.zeros_like(self.states) if self.process is None else self.process,
                 "noise": np.where(np.isfinite(self.states), self.noise, np.nan),
             }[of]
             low, high = (middle + q for q in quantiles(deviation, ends))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hypo.dynamics.calibration.past import begin_run
+from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.integration.extras import History
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.bands import Rollout
 from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
+from hypo.dynamics.model.rollouts.forces import add_forces, forcing_of
 from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
 from hypo.dynamics.trajectories import Run
 from hypo.errors import InputError
@@ -43,7 +45,7 @@ class Course:
 
 def roll_out(
     model: ModelFields, start: Start | None, actions: Any, *, until: float | None = None, times: ArrayLike | None = None,
-    n_samples: int = 100, seed: int = 0, events: Sequence[Any] = (),
+    n_samples: int = 100, seed: int = 0, events: Sequence[Any] | None = None,
 ) -> Rollout:  # fmt: skip
     """Trajectories from a start, or from the start of the first recorded run where it is None.
 
@@ -52,7 +54,7 @@ def roll_out(
     """
     check_count(n_samples)
     starts = None if start is None else [read_start(model, start)]
-    run = begin_run(model.best, model.data.runs[0], 0) if start is None else None
+    run = begin_run(model.best, joined(model.data, 0), 0) if start is None else None
     course = plan(model, actions, until, times, run, events)
     return roll(model, starts, course, n_samples, seed)[0]
 
@@ -73,9 +75,9 @@ def plan(
     until: float | None,
     times: ArrayLike | None,
     run: Run | None,
-    events: Sequence[Any] = (),
+    events: Sequence[Any] | None = None,
 ) -> Course:
-    """Moments, inputs and events of a rollout, checked."""
+    """Moments, inputs and events of a rollout, checked; None: those that were found in the data."""
     time = choose_times(model, until, times, run, count_rows(actions))
     if run is not None and time[0] < run.time[0]:
         wait = " for laws that look back" if run.past is not None else ""
@@ -86,8 +88,10 @@ def plan(
     return Course(time, given, as_events(events, model))
 
 
-def as_events(events: Sequence[Any], model: ModelFields) -> tuple[Any, ...]:
-    """Events, read from texts where they are such."""
+def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ...]:
+    """Events, read from texts where they are such; None: those that were found in the data."""
+    if events is None:
+        events = [e.text for e in model.events]
     if not events:
         return ()
     from hypo.dynamics.integration.events import Event
@@ -144,7 +148,7 @@ def roll(
 ) -> list[Rollout]:
     """Rollouts from starts, each values and errors (n_state,); None: from that of a recorded run. Systems, constants and errors
     of measurement are drawn once, and the same for all starts."""
-    rng = np.random.default_rng([seed, 1])
+    rng, pushes = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 4])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
     time, lead = course.time, 0
@@ -160,7 +164,8 @@ def roll(
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)
         for k, part in enumerate(_follow_all(model, m, means, drawn, where)):
-            parts[k].append(part)
+            added = add_forces(model, m, part.paths, where.time, where.actions, where.events, pushes)
+            parts[k].append(replace(part, process=added))
     z = rng.standard_normal((n_samples, len(course.time), model.system.n_measured))
     weights = np.array([s.weight for s in model.systems])
     centres = _centres(model, starts, where, run)
@@ -175,6 +180,7 @@ class _Part:
     paths: Values
     from_centre: Values
     diverged: Values
+    process: Values | None = None
 
 
 def _starts(
@@ -224,11 +230,14 @@ def _joined(
     """The rollout from one start."""
     states = np.concatenate([p.paths for p in parts])[:, lead:]
     noise = np.zeros_like(states)
+    forcing = forcing_of(model)
+    # What forces do was counted as noise in the fit.
+    factor = 1.0 if forcing is None else forcing.factor
     at = 0
     for p in parts:
         own = slice(at, at + p.member.n)
         sd = noise_of(p.member.fitted, np.nan_to_num(states[own]))
-        noise[own, :, : sd.shape[2]] = sd * z[own]
+        noise[own, :, : sd.shape[2]] = sd * z[own] * factor
         at += p.member.n
     return Rollout(
         course.time,
@@ -242,4 +251,5 @@ def _joined(
         noise,
         model.data.time,
         dict(model.data.units),
+        None if forcing is None else np.concatenate([p.process for p in parts if p.process is not None])[:, lead:],
     )

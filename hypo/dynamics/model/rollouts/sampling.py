@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.calibration.calibrated import Calibrated, Segment, starts_given
 from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.extras import History
 from hypo.dynamics.integration.follow import Accuracy, follow
@@ -158,16 +158,6 @@ def noise_of(fitted: Calibrated, states: Values) -> Values:
         flat = states[..., :m].reshape(-1, m)
         return np.asarray(fitted.measurement.sd(flat)).reshape(*states.shape[:-1], m)
     return np.broadcast_to(fitted.noise[:m], (*states.shape[:-1], m))
-
-
-def starts_given(segment: Segment, fitted: Calibrated, P: Values) -> tuple[Values, Values]:
-    """Start of a segment given constants P (n_parameter, n): means (n_state, n) and covariance (n_state, n_state)."""
-    theta = fitted.system.parameters
-    if not len(theta) or not np.any(fitted.covariance):
-        return np.repeat(segment.start[:, None], P.shape[1], axis=1), segment.covariance
-    slopes = segment.with_parameters @ np.linalg.pinv(fitted.covariance, rcond=1e-12)
-    means = segment.start[:, None] + slopes @ (P - theta[:, None])
-    return means, segment.covariance - slopes @ segment.with_parameters.T
 
 
 def _misfits(fitted: Calibrated, data: Trajectories, P: Values) -> Values:

@@ -43,6 +43,8 @@ def save(model: ModelFields, folder: str | os.PathLike[str]) -> Path:
         "data": {**records.write_data(model.data), "sha256": _checksum(table)},
         "effective_rows": [int(n) for n in model.effective_rows],
         "remarks": list(model.remarks),
+        "events": [records.write_event(e) for e in model.events],
+        "forcing": records.write_forcing(model.discovered.forcing),
         "seconds": float(model.discovered.seconds),
         "turns": int(model.discovered.turns),
         "is_cut": bool(model.discovered.is_cut),
@@ -131,7 +133,9 @@ def _read_fields(content: Mapping[str, Any], table: Path) -> tuple[Discovered, M
     if not all(type(n) is int for n in rows):
         raise Damaged('a member of the entry "effective_rows" is not a whole number')
     remarks, seconds = entries.read_texts(content, "remarks"), entries.read_number(content, "seconds")
-    # Files of earlier versions tell nothing of turns.
+    forcing = records.read_forcing(content.get("forcing"), systems[0].fitted.system)
+    events = tuple(records.read_event(e) for e in entries.read_tables(content, "events", []))
+    # Files of earlier versions tell nothing of turns, events or forces.
     turns = entries.read_optional_whole_number(content, "turns") or 0
     found = Discovered(
         systems,
@@ -141,6 +145,8 @@ def _read_fields(content: Mapping[str, Any], table: Path) -> tuple[Discovered, M
         seconds,
         turns=turns,
         is_cut=bool(content.get("is_cut", False)),
+        events=events,
+        forcing=forcing,
     )
     return found, entries.read_table(content, "settings")
 

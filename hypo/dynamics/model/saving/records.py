@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment
+from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.calibration.noise import Noise
+from hypo.dynamics.contacts.found import PLACE, SHARE, FoundEvent
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.system import Delay, System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -223,6 +225,53 @@ def read_weighted(row: Mapping[str, Any], data: Trajectories) -> WeightedSystem:
     if not 0 <= weight <= 1:
         raise Damaged(f"a weight is {weight:g}, which is not between 0 and 1")
     return WeightedSystem(fitted, _read_number(row, "score"), weight)
+
+
+def write_event(event: FoundEvent) -> dict[str, Any]:
+    """The entry of a wall or bound."""
+    return {
+        "event": event.text,
+        "state": event.state,
+        "above": event.is_above,
+        "speed": event.speed,
+        "constants": {name: write_array(pair) for name, pair in event.constants.items()},
+        "count": event.count,
+    }
+
+
+def read_event(row: Mapping[str, Any]) -> FoundEvent:
+    """The wall or bound of :func:`write_event`; raises Damaged where there is none."""
+    constants = entries.read_table(row, "constants")
+    pairs = {name: read_array(constants, name, (2,)) for name in constants}
+    speed = entries.read_optional_text(row, "speed")
+    missing = [name for name in ((PLACE,) if speed is None else (PLACE, SHARE)) if name not in pairs]
+    if missing:
+        raise Damaged(f'the entry "events" has no "{missing[0]}"')
+    return FoundEvent(
+        entries.read_text(row, "state"),
+        entries.read_flag(row, "above"),
+        speed,
+        {name: (float(pair[0]), float(pair[1])) for name, pair in pairs.items()},
+        entries.read_whole_number(row, "count"),
+    )
+
+
+def write_forcing(forcing: Forcing | None) -> dict[str, Any] | None:
+    """The entry of random forces."""
+    if forcing is None:
+        return None
+    return {key: write_array(getattr(forcing, key)) for key in ("level", "error", "factor")}
+
+
+def read_forcing(row: Any, system: System) -> Forcing | None:
+    """The forces of :func:`write_forcing` on the states of a system; raises Damaged where the entry is something else."""
+    if row is None:
+        return None
+    if not isinstance(row, Mapping):
+        raise Damaged('the entry "forcing" is no table')
+    d, m = len(system.states), system.n_measured
+    shapes = {"level": d, "error": d, "factor": m}
+    return Forcing(**{key: read_array(row, key, (n,)) for key, n in shapes.items()})
 
 
 # --- data -----------------------------------------------------------------------------------------------------------

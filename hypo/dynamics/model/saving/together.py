@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.api.shards import Shard, arrange, list_missing
 from hypo.dynamics.discovery.discovered import Discovered
 from hypo.dynamics.discovery.join import join
 from hypo.dynamics.model.fields import ModelFields
@@ -61,52 +61,31 @@ def merge_models(given: Sequence[Any]) -> tuple[Discovered, dict[str, Any]]:
     """
     if not given:
         raise InputError("there is nothing to merge: give the models of the shards")
-    shards = sorted((_read_shard(each, f"model {k}") for k, each in enumerate(given, 1)), key=lambda s: s.number)
-    for shard in shards[1:]:
-        _require_same(shards[0], shard)
-    for one, two in pairwise(shards):
-        if one.number == two.number:
-            raise InputError(f"shard {one.number} of {one.of} is there twice, in {one.name} and {two.name}")
-    found = join([s.model.discovered for s in shards])
-    chief = next(s.model for s in shards if any(w.fitted is found.best for w in s.model.systems))
+    shards = arrange(
+        (_read_shard(each, f"model {k}") for k, each in enumerate(given, 1)), "search", _difference_of_shards
+    )
+    found = join([s.found.discovered for s in shards])
+    chief = next(s.found for s in shards if any(w.fitted is found.best for w in s.found.systems))
     of, numbers = shards[0].of, [s.number for s in shards]
-    missing = [n for n in range(1, of + 1) if n not in numbers]
+    missing = list_missing(shards)
     if missing:
         which = f"shard{'s' * (len(missing) > 1)} {' and '.join(map(str, missing))} of {of}"
         found = replace(found, remarks=(f"{which} had no part in this model", *found.remarks))
     return found, {**chief.settings, "shard": None, "shards": {"of": of, "merged": numbers, "missing": missing}}
 
 
-@dataclass(frozen=True)
-class _Shard:
-    """The model of shard ``number`` of ``of``, and what to call it."""
-
-    number: int
-    of: int
-    model: ModelFields
-    name: str
-
-
-def _read_shard(given: Any, name: str) -> _Shard:
+def _read_shard(given: Any, name: str) -> Shard[ModelFields]:
     model, name = read_model(given, name)
     shard = model.settings.get("shard")
     if not shard:
         raise InputError(f"{name} is not the model of a shard; run hypo dynamics with --shard, such as --shard 1/4")
-    return _Shard(int(shard[0]), int(shard[1]), model, name)
+    return Shard(int(shard[0]), int(shard[1]), model, model.data.sha256, name)
 
 
-def _require_same(one: _Shard, two: _Shard) -> None:
-    """Raises InputError unless both are shards of one search."""
-    both = f"{one.name} and {two.name}"
-    if one.model.data.sha256 != two.model.data.sha256:
-        raise InputError(f"{both} are of different data; merge shards of one search")
-    if one.of != two.of:
-        raise InputError(
-            f"{both} are of different splits, into {one.of} and {two.of} shards; merge shards of one search"
-        )
-    key = _first_difference({**one.model.settings, "shard": None}, {**two.model.settings, "shard": None})
-    if key is not None:
-        raise InputError(f"{both} differ in the setting {key}; merge shards of one search")
+def _difference_of_shards(one: ModelFields, two: ModelFields) -> str | None:
+    """Where shards are not of one search, in words."""
+    key = _first_difference({**one.settings, "shard": None}, {**two.settings, "shard": None})
+    return None if key is None else f"differ in the setting {key}"
 
 
 def _first_difference(one: Mapping[str, Any], two: Mapping[str, Any]) -> str | None:

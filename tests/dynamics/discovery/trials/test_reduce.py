@@ -36,3 +36,9 @@ def test_a_product_loses_a_factor():
 def test_constants_begin_where_they_were():
     e = next(e for e in smaller(law("a*x - b*x**2", NUMBERS)) if as_sum(e).form == "x")
     assert [c.value for c in e.constants if c.free] == [1.7]
+
+
+def test_brackets_with_fewer_numbers_are_kept():
+    found = [e for e in smaller(law("a*(x**3 - 3*(x + y)) + b", NUMBERS)) if as_sum(e).form == "x + x^3 + y"]
+    # With one number, and multiplied out with three.
+    assert {len(e.free) for e in found} == {1, 3}

@@ -1,10 +1,13 @@
 """Constants shared between equations, and laws that are one with states exchanged."""
 
 import numpy as np
+import pytest
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed
-from tests.dynamics.calibration.systems import make_system
+from hypo.dynamics.discovery.sums import as_sum
+from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, with_free_coefficients
+from hypo.expression.program import evaluate
+from tests.dynamics.calibration.systems import law, make_system
 
 EPIDEMIC = {"x": "-a*x*y", "y": "b*x*y - c*y"}
 
@@ -37,6 +40,13 @@ def test_signs_are_written_out_and_values_stay():
     X = np.random.default_rng(0).uniform(0.5, 2, (2, 9))
     rates = [s.rates(X, np.repeat(s.parameters[:, None], 9, axis=1)) for s in (system, new)]
     np.testing.assert_allclose(rates[0], rates[1])
+
+
+def test_coefficients_can_all_be_fitted():
+    e = with_free_coefficients(law("-a*(x - 1/3) + y*x**2", {"a": 3.5}))
+    assert as_sum(e).form == "1 + x + x^2*y" and len(e.free) == 3
+    x, y = np.array([0.7, 1.3]), np.array([2.0, 0.4])
+    assert evaluate(e, np.column_stack([x, y]), ("x", "y")) == pytest.approx(-3.5 * (x - 1 / 3) + y * x**2)
 
 
 def test_one_equation_is_offered_as_the_other_with_states_exchanged():
