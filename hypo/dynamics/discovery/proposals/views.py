@@ -15,7 +15,7 @@ rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +53,15 @@ NUDGE = 1e-4
 @dataclass(frozen=True)
 class View:
     """A linear map ``W`` (n_row, n) from values at columns ``X`` (n_column, n), and the ``target`` (n_row,) that W·law should
-    give, errors of size 1. ``rate`` (n,) is what the law should be on the grid."""
+    give, errors of size 1. ``rate`` (n,) is what the law should be on the grid, ``run`` and ``time`` (n,) where that lies."""
 
     name: str
     X: Values
     W: Values
     target: Values
     rate: Values
+    run: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    time: Values = field(default_factory=lambda: np.empty(0))
 
     def of(self, values: Values) -> Values:
         """Columns of the regression (…, n_row) for values on the grid (…, n)."""
@@ -96,12 +98,14 @@ def make_equation(
     """All views of the equation of state k."""
     columns = Columns(data, smoothed, options, tuple(delays))
     rows = make_rows(data, smoothed, options, k, delays)
-    thinned = View("thinned", _lines(rows.X), np.diag(1.0 / rows.sd), rows.target / rows.sd, rows.target)
+    thinned = View(
+        "thinned", _lines(rows.X), np.diag(1.0 / rows.sd), rows.target / rows.sd, rows.target, rows.run, rows.time
+    )
     views = [thinned]
     if not options.discrete:
         weak = make_weak_rows(data, smoothed, options, k, delays)
         if len(weak.target) > 3:
-            views.insert(0, View("weak", _lines(weak.X), weak.W, weak.target, weak.rate))
+            views.insert(0, View("weak", _lines(weak.X), weak.W, weak.target, weak.rate, weak.run, weak.time))
         whole = integrate(columns, k)
         if whole is not None:
             views.insert(0, whole)
@@ -126,7 +130,10 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
         W[i : i + b.W.shape[0], j : j + b.W.shape[1]] = b.W
         i, j = i + b.W.shape[0], j + b.W.shape[1]
     X = np.ascontiguousarray(np.hstack([b.X for b in blocks]))
-    return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
+    target, rate, of, time = (
+        np.concatenate([getattr(b, part) for b in blocks]) for part in ("target", "rate", "run", "time")
+    )
+    return View("integral", X, W, target, rate, of, time)
 
 
 def _choose_runs(data: Trajectories) -> NDArray[np.int64]:
@@ -173,7 +180,7 @@ def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values
     starts = np.array([(t - t[0]) ** p for p in range(order)]).T
     Q = np.linalg.qr(solve_triangular(L, starts, lower=True))[0]
     W, z = solve_triangular(L, A * per, lower=True), solve_triangular(L, y, lower=True)
-    return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate)
+    return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate, np.full(len(grid), r), grid)
 
 
 def _slopes(X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None) -> Values:
