@@ -55,7 +55,7 @@ FINDING_LAGS = 0.4
 FITTING_LAGS = 0.3
 # Share of the time limit in which states are smoothed; after that they are smoothed quickly.
 SMOOTHING = 0.25
-# Share of the time limit that is given to random forces, after the search.
+# Share of the time limit that random forces have after the search, as far as it ends ``LATE`` after the limit.
 FORCING = 0.1
 # Seconds for an answer where there was none when time was up, or when the search was interrupted.
 LATE = 1.0
@@ -336,7 +336,7 @@ class _Work:
             if self.contacts.suspects:
                 events, remarks = settle(fitted, self.data, self.contacts.suspects)
         with self.failures.guarded("random forces"):
-            late = Clock(now() + FORCING * self.options.time_limit)
+            late = Clock(min(now() + FORCING * self.options.time_limit, self.clock.deadline + LATE))
             forcing = None if has_come() else estimate_forcing(fitted, self.data, self.smoothed, late)
         with self.failures.guarded("remarks"):
             remarks = (*(e.remark() for e in events), *remarks, *make_remarks(systems, self.columns, forcing))
