@@ -325,7 +325,7 @@ class _Work:
         """See to it that there is an answer where time was up, an interrupt came or a part failed before any was fitted."""
         if self.judge is not None and self.judge.ranked():
             return
-        if not (self.clock.expired or has_come() or self.failures.found):
+        if not (self.is_cut or self.clock.expired or has_come() or self.failures.found):
             return  # nothing can be followed, however long it takes
         clock = Clock(now() + LATE)
         fit = Fitter(self.data, self.at_rows, Deadline(clock.deadline))
