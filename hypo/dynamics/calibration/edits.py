@@ -30,7 +30,7 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
     """The system with one parameter fixed at a simple number, or at the nearest whole one."""
     system = calibrated.system
     theta = system.parameters
-    for k, value in enumerate(theta):
+    for k, value in enumerate(theta[: system.n_constant]):
         variance = float(calibrated.covariance[k, k])
         wanted = {float(np.copysign(s, value)) for s in SIMPLE} | ({float(np.round(value))} - {0.0})
         for number in sorted(wanted, key=lambda s: abs(s - value)):

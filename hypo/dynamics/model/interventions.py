@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.model.names import find_speeds, list_leaves, name_parameters
+from hypo.dynamics.model.names import find_speeds, list_leaves, name_lags, name_parameters
 from hypo.dynamics.system import System
 from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
@@ -75,16 +75,21 @@ class Intervention:
         changed = P.copy()
         for name, value in self.constants.items():
             used = (name, *(n for n in value.variables if n != name))
-            rows = [row for n in used if (row := places.get(names.index(n))) is not None]
-            if len(rows) < len(used):
+            own = [row for n in used if (row := places.get(names.index(n))) is not None]
+            if len(own) < len(used):
                 return None
-            changed[rows[0]] = Program.of(value, used).value(np.ascontiguousarray(P[rows]))
+            changed[own[0]] = Program.of(value, used).value(np.ascontiguousarray(P[own]))
         for state, text in self.laws.items():
             found = self._with_law(model, system, state, text, {n: places.get(j) for j, n in enumerate(names)})
             if found is None:
                 return None
             system = found
-        return system, changed[: len(system.parameters)]
+        # Lags stand after the constants, of which another law may have fewer.
+        before = model.systems[k].fitted.system
+        rows = {before.delays[q].column: changed[row] for row, q in enumerate(before.fitted_lags, before.n_constant)}
+        late = [system.delays[q] for q in system.fitted_lags]
+        own = [rows.get(d.column, np.full(P.shape[1], d.lag)) for d in late]
+        return system, np.vstack([changed[: system.n_constant], *own])
 
     def _with_law(
         self, model: ModelFields, system: System, state: str, text: str, places: Mapping[str, int | None]
@@ -154,7 +159,8 @@ def _match_parameters(best: System, other: System) -> dict[int, int]:
     for leaf in leaves:
         if same[leaf.equation]:
             out.setdefault(leaf.parameter, others[leaf.equation, leaf.slot])
-    return out
+    theirs = name_lags(other)
+    return out | {row: theirs[column][1] for column, (_, row) in name_lags(best).items() if column in theirs}
 
 
 def _form(e: Expression) -> tuple[object, ...]:

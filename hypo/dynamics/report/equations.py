@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.stats import t as student
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.model.names import find_speeds, find_units, list_leaves, name_parameters, with_names
+from hypo.dynamics.model.names import find_speeds, find_units, list_leaves, name_lags, name_parameters, with_names
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
@@ -41,6 +41,7 @@ class Law:
         unit: of the left-hand side, None where it is not known.
         columns: what columns of the formula are called in a text, as far as that is something else.
         time: what time is called.
+        lettered_columns: the same for former values whose lag was fitted, with the name of the lag.
     """
 
     state: str
@@ -52,6 +53,7 @@ class Law:
     unit: str | None
     columns: Mapping[str, str]
     time: str
+    lettered_columns: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, digits: int = 4) -> str:
         """``dx/dt = 0.79*x - 0.0106*x**2``."""
@@ -60,16 +62,20 @@ class Law:
     @property
     def lettered_text(self) -> str:
         """``dx/dt = c1*x - c2*x**2``."""
-        return f"{self.left} = {rename(self.lettered.pretty(), self.columns)}"
+        return f"{self.left} = {rename(self.lettered.pretty(), {**self.columns, **self.lettered_columns})}"
 
     @property
     def latex(self) -> str:
         r"""``\frac{dx}{dt} = …``."""
         x, t = Expression.variable(self.state).latex(), Expression.variable(self.time).latex()
+        right = self.expression.latex()
+        for column, text in self.columns.items():
+            if column in self.expression.variables and text != column:
+                right = right.replace(Expression.variable(column).latex(), text)
         if self.order == 0:
-            return rf"{x}[n+1] = {self.expression.latex()}"
+            return rf"{x}[n+1] = {right}"
         left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
-        return f"{left} = {self.expression.latex()}"
+        return f"{left} = {right}"
 
 
 def rename(text: str, names: Mapping[str, str]) -> str:
@@ -98,10 +104,11 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
                 write_left_side(state, data.time, order),
                 system.equations[row],
                 lettered[row],
-                tuple(_list_constants(fitted, row, units, unit)),
+                tuple(_list_constants(fitted, row, units, unit, data.units.get(data.time))),
                 unit,
                 columns,
                 data.time,
+                name_delays(system, data.time, {column: name for column, (name, _) in name_lags(system).items()}),
             )
         )
     return tuple(out)
@@ -126,11 +133,13 @@ def _name_columns(system: System, time: str) -> dict[str, str]:
     return now | name_delays(system, time)
 
 
-def name_delays(system: System, time: str) -> dict[str, str]:
-    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``."""
+def name_delays(system: System, time: str, lags: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``; ``lags`` are names in the place of numbers."""
+    known = lags or {}
+    texts = {d.column: known.get(d.column, format_number(d.lag)) for d in system.delays}
     if system.is_discrete:
-        return {d.column: f"{d.state}[n-{format_number(d.lag)}]" for d in system.delays}
-    return {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
+        return {d.column: f"{d.state}[n-{texts[d.column]}]" for d in system.delays}
+    return {d.column: f"{d.state}({time} - {texts[d.column]})" for d in system.delays}
 
 
 # --- constants ----------------------------------------------------------------------------------------------------
@@ -145,26 +154,27 @@ def _unit_of_law(units: Mapping[str, str], state: str, time: str, order: int) ->
 
 
 def _list_constants(
-    fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None
+    fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None, time: str | None
 ) -> Iterator[ConstantRow]:
-    """The fitted constants of an equation, each name once."""
+    """The fitted constants of an equation, each name once, and then its fitted lags."""
     system = fitted.system
     names = name_parameters(system)
     freedom = max(float(np.sum(fitted.count)) - len(names) - sum(map(len, fitted.starts)), 1.0)
     reach = float(student.ppf(0.5 + LEVEL / 2, freedom))
     texts = _unit_texts(system.equations[row], units, target)
-    seen = set()
+    of: dict[int, str | None] = {}
     for leaf in list_leaves(system):
-        if leaf.equation != row or leaf.parameter in seen:
-            continue
-        seen.add(leaf.parameter)
-        value, unit = float(system.parameters[leaf.parameter]), texts[leaf.slot]
-        variance = float(fitted.covariance[leaf.parameter, leaf.parameter])
+        if leaf.equation == row:
+            of.setdefault(leaf.parameter, texts[leaf.slot])
+    lags = name_lags(system)
+    of |= {lags[column][1]: time for column in system.equations[row].variables if column in lags}
+    for k, unit in of.items():
+        value, variance = float(system.parameters[k]), float(fitted.covariance[k, k])
         if not 0 < variance < (LOOSE * abs(value)) ** 2:
-            yield ConstantRow(names[leaf.parameter], value, unit)
+            yield ConstantRow(names[k], value, unit)
             continue
         std = math.sqrt(variance)
-        yield ConstantRow(names[leaf.parameter], value, unit, std, value - reach * std, value + reach * std)
+        yield ConstantRow(names[k], value, unit, std, value - reach * std, value + reach * std)
 
 
 def _unit_texts(e: Expression, units: Mapping[str, str], target: str | None) -> list[str | None]:

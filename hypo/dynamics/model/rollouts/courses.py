@@ -62,7 +62,10 @@ def choose_moments(
     own = table.time if table is not None else None
     shown = _choose_shown(model, until, times, recorded, own, None if table is not None else _count_rows(actions))
     if run is not None and shown[0] < run.time[0]:
-        raise InputError(f"times begin at {shown[0]:g}, before the recorded run does at {run.time[0]:g}; give a start")
+        wait = " for laws that look back" if run.past is not None else ""
+        raise InputError(
+            f"times begin at {shown[0]:g}, before the recorded run does{wait} at {run.time[0]:g}; give a start"
+        )
     begin = shown[0] if run is None else run.time[0]
     if model.actions and begin < shown[0] and actions is not None and table is None:
         raise InputError(

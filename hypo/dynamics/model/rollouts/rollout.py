@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.contacts.pieces import joined
+from hypo.dynamics.integration.extras import History
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.bands import Rollout
@@ -34,12 +36,14 @@ class Course:
         actions: (n_followed, n_action), None where the laws have none.
         keep: (n_time,), places of the moments that are shown.
         events: what happens where conditions are met.
+        past: what laws look back at; None: states have always been as at the start.
     """
 
     time: Values
     actions: Values | None
     keep: NDArray[np.int64]
     events: tuple[Any, ...] = ()
+    past: History | None = None
 
     @property
     def shown(self) -> Values:
@@ -58,7 +62,8 @@ def roll_out(
     """
     check_count(n_samples)
     starts = None if start is None else [read_start(model, start)]
-    course = plan(model, actions, until, times, joined(model.data, 0) if start is None else None, events)
+    run = begin_run(model.best, joined(model.data, 0), 0) if start is None else None
+    course = plan(model, actions, until, times, run, events)
     return roll(model, starts, course, n_samples, seed)[0]
 
 
@@ -150,6 +155,9 @@ def roll(
     rng, pushes = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 4])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
+    # Of a recorded run what was before its start is known.
+    past = begin_run(model.best, model.data.runs[run], run).past if starts is None else None
+    course = replace(course, past=past)
     parts: list[list[_Part]] = [[] for _ in range(count)]
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)
@@ -203,7 +211,7 @@ def _follow_all(model: ModelFields, m: Members, means: list[Values], drawn: list
     exact = [d is c or np.array_equal(d, c) for d, c in zip(drawn, means, strict=True)]
     blocks = [*drawn, *(c for c, same in zip(means, exact, strict=True) if not same)]
     many = Members(m.number, m.fitted, np.tile(m.P, (1, len(blocks))))
-    paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events)
+    paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events, where.past)
     pieces = np.split(paths, len(blocks))
     moments: list[NDArray[np.void]] = np.split(away, len(blocks))
     others = iter(pieces[len(drawn) :])
@@ -218,7 +226,7 @@ def _centres(model: ModelFields, starts: Sequence[tuple[Values, Values]] | None,
         first = [np.asarray(fitted.starts[run], float)] if starts is None else [value for value, _ in starts]
         P = np.repeat(fitted.system.parameters[:, None], len(first), axis=1)
         paths, _ = followed(
-            Members(k, fitted, P), np.column_stack(first), where.time, where.actions, model, where.events
+            Members(k, fitted, P), np.column_stack(first), where.time, where.actions, model, where.events, where.past
         )
         out.append(paths)
     return np.array(out).swapaxes(0, 1)
