@@ -6,8 +6,8 @@
 3. A new one has a pattern, the powers of the equation's own state and of others: ``o`` is the own state, ``oo|1`` its square
    times another one, ``|2`` the square of another one. Or it is special: beside a pattern there are functions, divisors, roots.
 4. A special factor has a kind; those with something within them have terms there, which are spelled alike.
-5. Numbers are fitted or exact, or one is that of another term of the equation, as in ``k*(x - y)``; terms of a kind are losses or
-   gains.
+5. Numbers are fitted or exact, or one is that of another term of the equation, as in ``k*(x - y)``; terms of a kind are losses
+   or gains.
 
 Names of others are drawn from all columns alike. How often textbooks choose what is counted in
 :mod:`hypo.dynamics.discovery.prior.textbook`.
