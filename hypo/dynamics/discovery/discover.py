@@ -250,7 +250,8 @@ class _Work:
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         # What was judged by then stands.
         with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
-            refine(judge, free, self.data, self.columns, {k: each for k, each in lists.items() if k in free})
+            units = background.hard_units if background is not None else {}
+            refine(judge, free, self.data, self.columns, {k: lists[k] for k in free if k in lists}, units)
 
     def _new_judge(self, scorer: Scorer) -> Judge:
         """A judge of this turn that knows what was fitted before."""

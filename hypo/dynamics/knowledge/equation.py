@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hypo.dynamics.knowledge.quantities import in_units_of_columns, values_of
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -75,13 +76,19 @@ def knowledge_of_equation(
     )
 
 
-def known_equations(knowledge: Knowledge | None, columns: Sequence[str]) -> Mapping[str, Expression]:
+def known_equations(knowledge: Knowledge, columns: Sequence[str], laws: Mapping[str, Unit]) -> Mapping[str, Expression]:
     """Right-hand sides that are known wholly, by state; names that are neither columns nor named constants are constants to
-    fit."""
-    if knowledge is None or knowledge.dynamics is None:
-        return {}
-    constants = {name: c.value for name, c in knowledge.constants.items()}
+    fit. ``laws`` has the units of the left-hand sides, as far as they are known.
+
+    Raises KnowledgeError where units do not fit each other.
+    """
+    motion, constants = knowledge.dynamics or NOTHING, values_of(knowledge)
     return {
-        state: parse(text, variables=tuple(columns), constants=constants)
-        for state, text in knowledge.dynamics.whole.items()
+        state: in_units_of_columns(
+            parse(text, variables=tuple(columns), constants=constants),
+            knowledge,
+            laws.get(state),
+            f"[dynamics] {state}",
+        )
+        for state, text in motion.whole.items()
     }

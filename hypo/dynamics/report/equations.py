@@ -15,13 +15,13 @@ from hypo.dynamics.model.names import list_leaves, name_parameters, with_names
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
-from hypo.expression.edits.conversion import Units, converted, times
+from hypo.expression.edits.conversion import Units, converted
 from hypo.expression.expr import Expression
 from hypo.report.constants import LEVEL, ConstantRow
 from hypo.report.formatting import format_number
-from hypo.report.units import write_powers, write_unit
+from hypo.report.units import write_unit
 from hypo.search.table_units import UnitNames
-from hypo.units import parse_unit, split_unit
+from hypo.units import parse_unit
 
 # A standard error of so many times a constant leaves it open.
 LOOSE = 100.0
@@ -90,7 +90,8 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
             continue
         order = 0 if system.is_discrete else 2 if k in speeds else 1
         row = speeds.get(k, k)
-        unit = _unit_of_law(units, state, data.time, order)
+        law_unit = data.rate_unit(state, order)
+        unit = None if law_unit is None else law_unit.text
         out.append(
             Law(
                 state,
@@ -153,14 +154,6 @@ def _find_units(system: System, data: Trajectories, speeds: Mapping[int, int]) -
         if (rate := data.rate_unit(system.states[k])) is not None:
             units[system.states[row]] = rate.text
     return units | {d.column: units[d.state] for d in system.delays if d.state in units}
-
-
-def _unit_of_law(units: Mapping[str, str], state: str, time: str, order: int) -> str | None:
-    """The unit of a left-hand side; None where that of the state, or of time, is not known."""
-    if state not in units or (order and time not in units):
-        return None
-    per = split_unit(units[time]) if order else {}
-    return write_powers(times(split_unit(units[state]), per, -order))
 
 
 def _list_constants(
