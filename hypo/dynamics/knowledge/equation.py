@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hypo.dynamics.knowledge.quantities import in_units_of_columns, values_of
+from hypo.dynamics.knowledge.quantities import fits, in_units_of_columns, values_of
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -61,6 +61,10 @@ def knowledge_of_equation(
     }
     if unit is not None and units:
         units[target] = unit
+    template = motion.templates.get(state)
+    if template is not None and not fits(template.bind(columns, values_of(knowledge)), knowledge, unit):
+        # Exact numbers in it stand for what has units.
+        units = {}
     rules: tuple[Rule, ...] = ()
     if state in motion.positive and state in columns:
         rules = (Bounds(min=0.0, where={state: (0.0, 0.0)}, label=f"{state} never becomes negative"),)
@@ -69,7 +73,7 @@ def knowledge_of_equation(
         units=units if len(units) > (target in units) else {},
         must_use=tuple(dict.fromkeys([*knowledge.must_use, *motion.must_use.get(state, ())])),
         must_not_use=tuple(dict.fromkeys([*knowledge.must_not_use, *forbidden])),
-        template=motion.templates.get(state),
+        template=template,
         ranges={name: ends for name, ends in knowledge.ranges.items() if name in columns},
         rules=rules,
         dynamics=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import t as student
@@ -16,7 +16,7 @@ from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
 from hypo.expression.edits.conversion import Units, converted
-from hypo.expression.expr import Expression
+from hypo.expression.expr import PI, Expression
 from hypo.report.constants import LEVEL, ConstantRow
 from hypo.report.formatting import format_number
 from hypo.report.units import write_unit
@@ -37,7 +37,7 @@ class Law:
         left: the left-hand side, ``dx/dt``.
         expression: the right-hand side with fitted numbers.
         lettered: the same with names of constants in their place.
-        constants: the fitted ones that this law has, with errors and units.
+        constants: the fitted ones that this law has, with errors and units, and the named ones that are known.
         unit: of the left-hand side, None where it is not known.
         columns: what columns of the formula are called in a text, as far as that is something else.
         time: what time is called.
@@ -97,7 +97,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
                 state,
                 order,
                 write_left_side(state, data.time, order),
-                system.equations[row],
+                _with_numbers(system.equations[row]),
                 lettered[row],
                 tuple(_list_constants(fitted, row, units, unit)),
                 unit,
@@ -106,6 +106,11 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
             )
         )
     return tuple(out)
+
+
+def _with_numbers(e: Expression) -> Expression:
+    """``e`` with the fitted values in the place of names."""
+    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
 def write_left_side(state: str, time: str, order: int) -> str:
@@ -149,17 +154,24 @@ def name_delays(system: System, time: str) -> dict[str, str]:
 
 def _find_units(system: System, data: Trajectories, speeds: Mapping[int, int]) -> dict[str, str]:
     """Unit texts of all columns as far as they are known, speeds and former values too."""
-    units = {name: text for name, text in data.units.items() if name in (*system.columns, data.time)}
+    units = {
+        name: text for name, text in data.units.items() if name in (*system.columns, *_known_names(system), data.time)
+    }
     for k, row in speeds.items():
         if (rate := data.rate_unit(system.states[k])) is not None:
             units[system.states[row]] = rate.text
     return units | {d.column: units[d.state] for d in system.delays if d.state in units}
 
 
+def _known_names(system: System) -> set[str]:
+    """Names of constants whose values are known."""
+    return {c.name for e in system.equations for c in e.constants if c.name and not c.free and c != PI}
+
+
 def _list_constants(
     fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None
 ) -> Iterator[ConstantRow]:
-    """The fitted constants of an equation, each name once."""
+    """The fitted constants of an equation, each name once, and then the named ones whose values are known."""
     system = fitted.system
     names = name_parameters(system)
     freedom = max(float(np.sum(fitted.count)) - len(names) - sum(map(len, fitted.starts)), 1.0)
@@ -177,17 +189,24 @@ def _list_constants(
             continue
         std = math.sqrt(variance)
         yield ConstantRow(names[leaf.parameter], value, unit, std, value - reach * std, value + reach * std)
+    known = _known_names(system)
+    for name, value in {c.name: c.value for c in system.equations[row].constants if c.name in known}.items():
+        yield ConstantRow(name, value, units.get(name))
 
 
 def _unit_texts(e: Expression, units: Mapping[str, str], target: str | None) -> list[str | None]:
     """The unit of each constant of a right-hand side whose value has the unit ``target``; columns without one are numbers."""
     if target is None:
         return [None] * len(e.constants)
-    names = UnitNames.of({**{name: units.get(name, "1") for name in e.variables}, "": target})
+    named = {c.name: units[c.name] for c in e.constants if c.name and not c.free and c.name in units}
+    names = UnitNames.of({**{name: units.get(name, "1") for name in e.variables}, **named, "": target})
     found = converted(
-        e, Units({n: names.powers[n] for n in e.variables}, names.powers[""], dict.fromkeys(names.known, 1.0))
+        e,
+        Units({n: names.powers[n] for n in (*e.variables, *named)}, names.powers[""], dict.fromkeys(names.known, 1.0)),
     )
     dimensions = {name: parse_unit(units.get(name, "1")).dimension for name in e.variables}
-    report = infer(e, dimensions, target=parse_unit(target).dimension)
+    report = infer(
+        e, dimensions, {n: parse_unit(text).dimension for n, text in named.items()}, target=parse_unit(target).dimension
+    )
     by_origin = {old: unit for old, unit in zip(found.origin, found.units, strict=True) if old >= 0}
     return [write_unit(by_origin.get(i), dimension, names) for i, dimension in enumerate(report.constant_dimensions)]

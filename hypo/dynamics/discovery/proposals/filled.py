@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, LINEAR, POLYNOMIAL, QUADRATIC, WAVE, make_terms
+from hypo.dynamics.discovery.sums import Sum, as_sum
 from hypo.dynamics.knowledge.equation import law_name
 from hypo.dynamics.knowledge.quantities import among_quantities, form_in_units_of_columns, values_of
+from hypo.expression.algebra.simplify import simplify
 from hypo.expression.expr import Expression
 from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.template import BoundTemplate
@@ -47,6 +49,26 @@ def fill_template(knowledge: Knowledge, columns: Sequence[str], X: Values) -> It
     for choice in choices[:MOST]:
         chosen = {name: each[i] for name, each, i in zip(form.unknowns, parts, choice, strict=True)}
         yield form.fill(chosen), "template"
+
+
+def refilled(e: Expression, form: BoundTemplate) -> Expression:
+    """A law that a search found for a form, with the form's named constants again.
+
+    Known for forms A + h and A - h with one unknown function: what the law has beside the terms of A is h. Others stay as they
+    are.
+    """
+    if len(form.unknowns) != 1:
+        return e
+    (name, arguments), known = next(iter(form.unknowns.items())), as_sum(form.expression)
+    own = [t for t in known.terms if any(name in f.expression().variables for f in t.factors)]
+    if len(own) != 1 or own[0].form != name or own[0].coefficient.is_free or abs(own[0].coefficient.value) != 1.0:
+        return e
+    forms = {t.form for t in known.terms}
+    rest = tuple(t for t in as_sum(e).terms if t.form not in forms)
+    part = own[0].coefficient.value * Sum(rest).positive_expression()
+    if not rest or not set(part.variables) <= set(arguments):
+        return e
+    return form.fill({name: simplify(part)})
 
 
 def _parts(arguments: Sequence[str], X: Values, units: Mapping[str, Unit]) -> Iterator[Expression]:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.discovery.proposals.filled import fill_template
+from hypo.dynamics.discovery.proposals.filled import bind_template, fill_template, refilled
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.knowledge.equation import law_name
 from hypo.dynamics.knowledge.quantities import among_quantities
@@ -56,6 +56,13 @@ class Permitted:
         """Laws of the known form, each with its source; none where no form is known."""
         if self.knowledge is not None and self.knowledge.template is not None:
             yield from fill_template(self.knowledge, self.columns, X)
+
+    def named(self, found: Iterable[tuple[Expression, str]]) -> list[tuple[Expression, str]]:
+        """Laws that a search found, with the names that constants have in the known form."""
+        if self.knowledge is None or self.knowledge.template is None:
+            return list(found)
+        form = bind_template(self.knowledge, self.columns)
+        return [(refilled(e, form), source) for e, source in found]
 
     def laws(self, found: Iterable[tuple[Expression, str]]) -> Sequence[tuple[Expression, str]]:
         """Those right-hand sides, each with its source, that break nothing."""
