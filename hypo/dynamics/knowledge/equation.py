@@ -80,7 +80,9 @@ def knowledge_of_equation(
     )
 
 
-def known_equations(knowledge: Knowledge, columns: Sequence[str], laws: Mapping[str, Unit]) -> Mapping[str, Expression]:
+def known_equations(
+    knowledge: Knowledge, columns: Sequence[str], laws: Mapping[str, Unit] | None = None
+) -> Mapping[str, Expression]:
     """Right-hand sides that are known wholly, by state; names that are neither columns nor named constants are constants to
     fit. ``laws`` has the units of the left-hand sides, as far as they are known.
 
