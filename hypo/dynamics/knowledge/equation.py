@@ -93,7 +93,7 @@ def known_equations(
         state: in_units_of_columns(
             parse(text, variables=tuple(columns), constants=constants),
             knowledge,
-            laws.get(state),
+            (laws or {}).get(state),
             f"[dynamics] {state}",
         )
         for state, text in motion.whole.items()
