@@ -35,6 +35,7 @@ from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
 from hypo.dynamics.discovery.trials.judge import Judge, merged
 from hypo.dynamics.discovery.trials.refine import refine
+from hypo.dynamics.discovery.trials.signs import with_positive_coefficients
 from hypo.dynamics.discovery.trials.unmet import unmet_weight
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
@@ -321,7 +322,9 @@ class _Work:
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)
-        systems = tuple(WeightedSystem(j.fitted, j.score, float(w / total)) for j, w in kept)
+        systems = tuple(
+            WeightedSystem(with_positive_coefficients(j.fitted), j.score, float(w / total)) for j, w in kept
+        )
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()
         if background is not None:

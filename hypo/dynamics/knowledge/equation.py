@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -67,7 +68,8 @@ def knowledge_of_equation(
         units = {}
     rules: tuple[Rule, ...] = ()
     if state in motion.positive and state in columns:
-        rules = (Bounds(min=0.0, where={state: (0.0, 0.0)}, label=f"{state} never becomes negative"),)
+        above = {other: (0.0, math.inf) for other in motion.positive if other in columns}
+        rules = (Bounds(min=0.0, where={**above, state: (0.0, 0.0)}, label=f"{state} never becomes negative"),)
     return replace(
         knowledge,
         units=units if len(units) > (target in units) else {},

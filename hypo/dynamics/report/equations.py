@@ -25,6 +25,8 @@ from hypo.units import parse_unit
 
 # A standard error of so many times a constant leaves it open.
 LOOSE = 100.0
+# What steps are counted by: the first letter that is no column's name.
+INDICES = ("n", "k", "i", "j", "m")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Law:
         unit: of the left-hand side, None where it is not known.
         columns: what columns of the formula are called in a text, as far as that is something else.
         time: what time is called.
+        index: what steps are counted by.
     """
 
     state: str
@@ -52,6 +55,7 @@ class Law:
     unit: str | None
     columns: Mapping[str, str]
     time: str
+    index: str = "n"
 
     def text(self, digits: int = 4) -> str:
         """``dx/dt = 0.79*x - 0.0106*x**2``."""
@@ -67,7 +71,7 @@ class Law:
         r"""``\frac{dx}{dt} = …``."""
         x, t = Expression.variable(self.state).latex(), Expression.variable(self.time).latex()
         if self.order == 0:
-            return rf"{x}[n+1] = {self.expression.latex()}"
+            return rf"{x}[{self.index}+1] = {self.expression.latex()}"
         left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
         return f"{left} = {self.expression.latex()}"
 
@@ -81,7 +85,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
     """The laws of the measured states, in their order, and of hidden states that are no speed."""
     system = fitted.system
     speeds = find_speeds(system)
-    columns = _name_columns(system, data.time)
+    columns, index = _name_columns(system, data.time), _index_of(system)
     units = _find_units(system, data, speeds)
     lettered = with_names(system)
     out = []
@@ -96,13 +100,14 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
             Law(
                 state,
                 order,
-                write_left_side(state, data.time, order),
+                write_left_side(state, data.time, order, index),
                 _with_numbers(system.equations[row]),
                 lettered[row],
                 tuple(_list_constants(fitted, row, units, unit)),
                 unit,
                 columns,
                 data.time,
+                index,
             )
         )
     return tuple(out)
@@ -113,9 +118,14 @@ def _with_numbers(e: Expression) -> Expression:
     return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
 
 
-def write_left_side(state: str, time: str, order: int) -> str:
+def _index_of(system: System) -> str:
+    """A letter for the number of a step that no column has."""
+    return next((letter for letter in INDICES if letter not in system.columns), "step")
+
+
+def write_left_side(state: str, time: str, order: int, index: str = "n") -> str:
     """``dx/dt`` for order 1, ``d²x/dt²`` for 2, ``x[n+1]`` for 0."""
-    return f"{state}[n+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
+    return f"{state}[{index}+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
 
 
 def find_speeds(system: System) -> dict[int, int]:
@@ -138,14 +148,14 @@ def _name_columns(system: System, time: str) -> dict[str, str]:
     """Names of columns in a text: ``x[n]``, and ``x(t - 1.25)`` for former values."""
     if not system.is_discrete:
         return name_delays(system, time)
-    now = {name: f"{name}[n]" for name in (*system.states, *system.actions)}
+    now = {name: f"{name}[{_index_of(system)}]" for name in (*system.states, *system.actions)}
     return now | name_delays(system, time)
 
 
 def name_delays(system: System, time: str) -> dict[str, str]:
     """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``."""
     if system.is_discrete:
-        return {d.column: f"{d.state}[n-{format_number(d.lag)}]" for d in system.delays}
+        return {d.column: f"{d.state}[{_index_of(system)}-{format_number(d.lag)}]" for d in system.delays}
     return {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
 
 
