@@ -97,7 +97,7 @@ class Intervention:
             if place is None:
                 return None
             own.append(place)
-        at = system.states.index(state)
+        at = _row_of(system, state)
         of = list(system.of_constants)
         counts = [len(e.free) for e in system.equations]
         begin = sum(counts[:at])
@@ -107,6 +107,15 @@ class Intervention:
             values[slot] = system.parameters[place]
         equations = (*system.equations[:at], law.with_values(values), *system.equations[at + 1 :])
         return system.with_equations(equations, shared)
+
+
+def _row_of(system: System, state: str) -> int:
+    """The number of the equation that is the law of a state: of second order that of its hidden speed, as in [dynamics]."""
+    k = system.states.index(state)
+    rate = system.equations[k]
+    hidden = system.states[system.n_measured :]
+    is_position = not system.is_discrete and len(rate) == 1 and rate.variables and rate.variables[0] in hidden
+    return system.states.index(rate.variables[0]) if is_position else k
 
 
 def _number(name: str, value: Any) -> float:

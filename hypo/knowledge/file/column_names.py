@@ -88,7 +88,8 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         yield (
             ("dynamics",),
             "error",
-            "this section is about laws of motion (hypo dynamics); one law alone knows nothing of it",
+            "this section is about laws of motion, which hypo dynamics holds against its table before it searches; one law "
+            "alone knows nothing of it",
         )
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)
