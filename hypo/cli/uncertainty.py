@@ -88,9 +88,9 @@ def bound(
 @JSON
 def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
     """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
-    from hypo.report.questions.suggestions import read_domain
     from hypo.dynamics.folders import holds_model
     from hypo.errors import InputError
+    from hypo.report.questions.suggestions import read_domain
     from hypo.result.folders import check_file
     from hypo.result.result import Result
 

@@ -11,7 +11,6 @@ from hypo.dynamics.model.saving.together import begin_from
 from hypo.dynamics.model.world_model import WorldModel, fit_by, shown_by
 from hypo.dynamics.reading import Names, Roles, read_trajectories
 from hypo.dynamics.thinning import shorten
-from hypo.errors import InputError
 from hypo.keywords import check_keywords
 
 if TYPE_CHECKING:
@@ -130,7 +129,6 @@ def fit_dynamics(
         data, Roles(time, state, action, group), thousands=thousands, discrete=options.discrete
     )
     fit_to_data(options, trajectories)
-    refuse_other_kinds(options)
     known, trajectories = read_knowledge(knowledge, trajectories)
     trajectories = shorten(trajectories, options.discrete)
     before = None
@@ -179,14 +177,6 @@ def _record(words: str, v: Verdict) -> dict[str, Any]:
         at = {name: float(value) for name, value in v.witness.at.items()}
         out |= {"witness": at, "sides": [sides.left, sides.relation, sides.right]}
     return out
-
-
-def refuse_other_kinds(options: Options) -> None:
-    """Raises InputError for kinds of laws that the discovery does not know yet."""
-    kinds = {"delays": bool(options.delays)}
-    for kind, is_wanted in kinds.items():
-        if is_wanted:
-            raise InputError(f"{kind}: hypo does not search for such laws of motion yet")
 
 
 def _describe(model: WorldModel) -> str:

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from hypo.dynamics.knowledge.background import Background, make_background
 from hypo.dynamics.options import Options
 from hypo.dynamics.rows.columns import Columns, require_names, speed_name
-from hypo.dynamics.rows.lags import choose_lags
 from hypo.dynamics.rows.make import make_rows, make_weak_rows
 from hypo.dynamics.rows.rows import Rows, WeakRows
 from hypo.dynamics.smoothing.path import effective_rows
@@ -31,8 +30,6 @@ from hypo.knowledge.knowledge import Knowledge
 
 # What a former value is called, after its state's name.
 BEFORE = "_before"
-# Lags of a range that laws may choose from: with two, their difference tells the rate on any smooth path.
-TRIED = 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Kind:
 
     Attributes:
         data, smoothed, options: what it was made for.
-        delays: former values that laws may use, for each range with the likeliest lag of a first look.
+        delays: former values that laws may use, one for each range; lags begin at its end, until some are chosen.
         background: what is known; None: nothing.
     """
 
@@ -115,33 +112,25 @@ class Kind:
             return len(self.rows(k).target)
         return sum(len(effective_rows(paths[k], self.options.order)) for paths in self.smoothed.paths)
 
-    def lag_bounds(self, delay: Delay) -> tuple[float, float]:
-        """The least and the largest lag that a delay may have."""
-        ranges = [(x.least, x.most) for x in self.options.delays if x.state == delay.state]
-        return min(least for least, _ in ranges), max(most for _, most in ranges)
-
 
 def make_kind(data: Trajectories, smoothed: Smoothed, options: Options, knowledge: Knowledge | None = None) -> Kind:
-    """The kind of law that ``options`` ask for, with first lags chosen by the data.
+    """The kind of law that ``options`` ask for.
 
     Raises ValueError where a name that a kind gives to a column is one of the table's, and KnowledgeError where what is known
     names what is no column.
     """
-    kind = _with_lags(data, smoothed, options)
+    kind = _with_delays(data, smoothed, options)
     return replace(kind, background=make_background(knowledge, kind.columns))
 
 
-def _with_lags(data: Trajectories, smoothed: Smoothed, options: Options) -> Kind:
-    """The kind, with first lags of its delays."""
+def _with_delays(data: Trajectories, smoothed: Smoothed, options: Options) -> Kind:
+    """The kind, with a column for each range of lags; rows begin where the longest lag has been recorded."""
     kind = Kind(data, smoothed, options)
     taken = (*kind.columns.names, data.time)
     require_names(kind.columns.names)
-    if not options.delays:
-        return kind
-    found, lags = choose_lags(data, smoothed, options, delay_names([x.state for x in options.delays], taken))
-    chosen = [(d.state, float(lag)) for d, likely in zip(found, lags, strict=True) for lag in likely[:TRIED]]
-    names = delay_names([state for state, _ in chosen], taken)
-    return replace(kind, delays=tuple(Delay(name, *each) for name, each in zip(names, chosen, strict=True)))
+    names = delay_names([x.state for x in options.delays], taken)
+    ranges = zip(names, options.delays, strict=True)
+    return replace(kind, delays=tuple(Delay(name, x.state, x.most, (x.least, x.most)) for name, x in ranges))
 
 
 def without_idle_delays(system: System) -> System:

@@ -8,7 +8,7 @@ C (n_constant, n). A law of second order is a system of first order with a hidde
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
 
@@ -23,11 +23,20 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Delay:
-    """A column of laws: the value that ``state`` had ``lag`` units of time ago."""
+    """A column of laws: the value that ``state`` had ``lag`` units of time ago.
+
+    ``bounds``: the least and the largest lag that it may have; None: the lag is exact.
+    """
 
     column: str
     state: str
     lag: float
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def longest(self) -> float:
+        """The largest lag that it may have."""
+        return self.lag if self.bounds is None else max(self.lag, self.bounds[1])
 
 
 @dataclass(frozen=True)
@@ -86,24 +95,57 @@ class System:
         ends = list(accumulate((len(e.free) for e in self.equations), initial=0))
         return tuple(map(range, ends, ends[1:]))
 
+    @property
+    def n_constant(self) -> int:
+        """Number of the parameters that are constants of equations; the lags come after them."""
+        return max(self.of_constants, default=-1) + 1
+
+    @cached_property
+    def fitted_lags(self) -> tuple[int, ...]:
+        """Numbers of the delays whose lag is a parameter: those with bounds that an equation uses. In discrete time lags are
+        whole steps, and none is fitted."""
+        used = {name for e in self.equations for name in e.variables}
+        open_ = [q for q, d in enumerate(self.delays) if d.bounds is not None and d.bounds[0] < d.bounds[1]]
+        return tuple(q for q in open_ if self.delays[q].column in used and not self.is_discrete)
+
     @cached_property
     def parameters(self) -> Values:
-        """Values of the parameters (n_parameter,): free constants, shared ones once."""
+        """Values of the parameters (n_parameter,): free constants, shared ones once, then fitted lags."""
         each = [e.constants[k].value for e in self.equations for k in e.free]
-        out = np.zeros(max(self.of_constants, default=-1) + 1)
+        out = np.zeros(self.n_constant)
         for of, value in zip(self.of_constants, each, strict=True):
             out[of] = value
+        return np.concatenate([out, [self.delays[q].lag for q in self.fitted_lags]])
+
+    def lags(self, P: Values) -> Values:
+        """Lags (n_delay, 1 or n) for parameters P (n_parameter, n); never below half of the least that a lag may be."""
+        if not self.fitted_lags:
+            return np.array([[d.lag] for d in self.delays]).reshape(len(self.delays), 1)
+        out = np.repeat(np.array([[d.lag] for d in self.delays]), P.shape[1], axis=1)
+        for row, q in enumerate(self.fitted_lags, self.n_constant):
+            least = self.delays[q].bounds[0]  # type: ignore[index]
+            out[q] = np.maximum(P[row], 0.5 * least)
+        return out
+
+    def within_bounds(self, values: Values) -> Values:
+        """Parameters (n_parameter,) with lags moved into their bounds."""
+        out = np.array(values, float)
+        for row, q in enumerate(self.fitted_lags, self.n_constant):
+            out[row] = np.clip(out[row], *self.delays[q].bounds)  # type: ignore[misc]
         return out
 
     def with_parameters(self, values: Values) -> System:
         """The same equations with other values of the parameters."""
         own = np.asarray(values, float)[list(self.of_constants)] if self.of_constants else np.empty(0)
+        delays = list(self.delays)
+        for row, q in enumerate(self.fitted_lags, self.n_constant):
+            delays[q] = replace(delays[q], lag=float(values[row]))
         out = []
         for e, place in zip(self.equations, self.places, strict=True):
             new = np.array(e.values, float)
             new[list(e.free)] = own[place.start : place.stop]
             out.append(e.with_values(new))
-        return self.with_equations(tuple(out), self.shared)
+        return replace(self, equations=tuple(out), delays=tuple(delays))
 
     def with_equation(self, k: int, e: Expression, shared: tuple[int, ...] | None = None) -> System:
         """Another equation in the place of number ``k``."""
@@ -111,17 +153,7 @@ class System:
 
     def with_equations(self, equations: tuple[Expression, ...], shared: tuple[int, ...] | None = None) -> System:
         """Other equations over the same columns."""
-        return System(
-            equations,
-            self.states,
-            self.measured,
-            self.actions,
-            self.time,
-            self.delays,
-            self.is_discrete,
-            self.hold,
-            shared,
-        )
+        return replace(self, equations=equations, shared=shared)
 
     @cached_property
     def programs(self) -> tuple[tuple[Program, tuple[int, ...]], ...]:

@@ -41,6 +41,8 @@ class Run:
         states: (n, n_state), NaN where a state was not measured.
         actions: (n, n_action), the inputs as recorded.
         rows: (n,), numbers of the rows in the table, from 0.
+        past: moments (n_past,) up to the first row and states then (n_past, n_state), for laws that look back; None: states
+            have always been as they are there.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Run:
     states: Values
     actions: Values
     rows: NDArray[np.int64]
+    past: tuple[Values, Values] | None = None
 
     def __post_init__(self) -> None:
         # One layout in memory, here and with workers: sums over others come out differently.

@@ -6,10 +6,9 @@ A worker that dies loses nothing: Dask gives its tasks to others, and arrays tha
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +18,7 @@ import hypo
 from hypo.errors import InputError, MissingExtraError
 from hypo.parallel.carried import carried
 from hypo.parallel.executor import LOCAL, WorkersLost
-from hypo.parallel.remote import Remote, one_blas_thread, usable
+from hypo.parallel.remote import Remote, block_interrupts, one_blas_thread, usable
 
 # Seconds to wait for a scheduler.
 SCHEDULER_WAIT = 5.0
@@ -62,7 +61,7 @@ class Cluster(Remote):
             where: Any = scheduler
             if scheduler == LOCAL:
                 # Nobody sees to the workers but us, so their own messages are of no use.
-                with _block_interrupts():
+                with block_interrupts():
                     where = stack.enter_context(
                         library.LocalCluster(
                             n_workers=workers,
@@ -152,20 +151,6 @@ class Cluster(Remote):
     ) -> None:
         self._placed.clear()
         self._stack.close()
-
-
-@contextmanager
-def _block_interrupts() -> Iterator[None]:
-    """Processes started within do not mind Ctrl-C, which reaches every process of a terminal; here it waits until the end."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    # Unlike one that is ignored, a blocked signal is not lost; processes inherit both.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _receive(state: tuple[Any, ...]) -> None:

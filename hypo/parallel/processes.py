@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.parallel.carried import carried
-from hypo.parallel.remote import Remote, one_blas_thread, usable
+from hypo.parallel.remote import Remote, block_interrupts, one_blas_thread, usable
 
 # Tasks under way for each process: one at work, one that waits.
 AHEAD = 2
@@ -64,7 +64,9 @@ class Processes(Remote):
         return stored
 
     def _submit(self, function: Callable[..., Any], items: list[Any], given: list[Any]) -> list[Any]:
-        return [self._pool.submit(_work, function, item, given) for item in items]
+        # The first tasks start the processes, which could not yet ignore an interrupt.
+        with block_interrupts():
+            return [self._pool.submit(_work, function, item, given) for item in items]
 
     def _fetch(self, futures: list[Any]) -> list[tuple[Any, Any]]:
         done, _ = wait(futures, return_when=FIRST_COMPLETED)
@@ -82,9 +84,9 @@ class Processes(Remote):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            # Nobody waits for what is still being worked on.
+            # Nobody waits for what is still being worked on; a handler that the main module sets has nothing to say.
             for process in (getattr(self._pool, "_processes", None) or {}).values():
-                process.terminate()
+                process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._placed.clear()
         self._folder.cleanup()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sized
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from itertools import islice
@@ -183,6 +184,20 @@ def usable(value: Any) -> Any:
                 object.__setattr__(value, field.name, new)
         return value
     return np.require(value, requirements=["ALIGNED", "WRITEABLE"]) if isinstance(value, np.ndarray) else value
+
+
+@contextmanager
+def block_interrupts() -> Iterator[None]:
+    """Processes started within do not mind Ctrl-C, which reaches every process of a terminal; here it waits until the end."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Unlike one that is ignored, a blocked signal is not lost; processes inherit both.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @cache

@@ -23,6 +23,7 @@ class Segment:
         start: fitted state at the first row (n_state,).
         covariance: of that start (n_state, n_state).
         with_parameters: covariance of that start with the parameters (n_state, n_parameter).
+        past: moments (n_past,) up to that of the start and states then (n_past, n_state), where laws look back; else None.
     """
 
     run: int
@@ -31,6 +32,7 @@ class Segment:
     start: Values
     covariance: Values
     with_parameters: Values
+    past: tuple[Values, Values] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class Calibrated:
     misfit: float
     segments: tuple[Segment, ...] = ()
     measurement: Noise = field(default_factory=lambda: Noise(np.ones(0), np.ones(0), np.ones(0)))
+
+    def first_segment(self, run: int) -> Segment | None:
+        """The stretch with which a run was begun: from its first row, or, where laws look back, from where its past is known;
+        None where there is none."""
+        return min((s for s in self.segments if s.run == run), key=lambda s: s.first, default=None)
 
     @property
     def is_whole(self) -> bool:

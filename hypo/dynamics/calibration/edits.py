@@ -31,7 +31,7 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
     system = calibrated.system
     theta = system.parameters
     named = _named(system)
-    for k, value in enumerate(theta):
+    for k, value in enumerate(theta[: system.n_constant]):
         if k in named:
             continue
         variance = float(calibrated.covariance[k, k])

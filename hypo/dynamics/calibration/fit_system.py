@@ -317,8 +317,9 @@ class _Fit:
         inflation = count.sum() / max(count.sum() - p - seg.n * d, 1.0)
         covariance = normal.covariance() * inflation if p else np.zeros((0, 0))
         own, cross = normal.start_covariances(covariance / inflation if p else covariance)
+        pasts = [(seg.past[0][:, s], seg.past[1][:, :, s]) if self.system.delays else None for s in range(seg.n)]
         segments = tuple(
-            Segment(int(r), int(a), int(b), point.starts[:, s], own[s] * inflation, cross[s] * inflation)
+            Segment(int(r), int(a), int(b), point.starts[:, s], own[s] * inflation, cross[s] * inflation, pasts[s])
             for s, (r, (a, b)) in enumerate(zip(seg.run, seg.rows, strict=True))
         )
         starts = tuple(point.starts[:, int(np.argmax(seg.run == r))] for r in range(len(self.data.runs)))

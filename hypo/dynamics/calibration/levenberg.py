@@ -170,4 +170,5 @@ def _moved(task: Task, point: Point, normal: NormalEquations, damping: float) ->
             ]
         )
     share = float(min(1.0, np.nanmin(room)))
-    return evaluate(task, point.starts + share * starts.T, point.theta + share * theta)
+    # A lag stays within its bounds, beyond which no past may have been recorded.
+    return evaluate(task, point.starts + share * starts.T, task.system.within_bounds(point.theta + share * theta))

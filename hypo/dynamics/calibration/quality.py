@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,7 +38,16 @@ def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:
     which = np.array([s.run for s in calibrated.segments])
     span = np.array([(s.first, s.last) for s in calibrated.segments])
     system = calibrated.system
-    return gather(data, guess_by_samples(data, system), which, span, system)
+    found = gather(data, guess_by_samples(data, system), which, span, system)
+    known = [s.past for s in calibrated.segments if s.past is not None]
+    if not system.delays or len(known) < len(which):
+        return found
+    n = max(len(moments) for moments, _ in known)
+    # What is shorter begins with its first moment several times.
+    rows = [np.maximum(np.arange(n) - (n - len(moments)), 0) for moments, _ in known]
+    moments = np.column_stack([t[at] for (t, _), at in zip(known, rows, strict=True)])
+    states = np.stack([x[at] for (_, x), at in zip(known, rows, strict=True)], axis=2)
+    return replace(found, past=(moments, states))
 
 
 def sizes(calibrated: Calibrated) -> Values:

@@ -149,8 +149,8 @@ def cut(data: Trajectories, guess: Guess, length: int, system: System) -> Segmen
 
 
 def longest_lag(system: System) -> float:
-    """Time that laws look back, 0 where they do not."""
-    return max((d.lag for d in system.delays), default=0.0)
+    """Time that laws may look back, 0 where they do not: the same for all lags that a fit may try, so that these compare."""
+    return max((d.longest for d in system.delays), default=0.0)
 
 
 def gather(data: Trajectories, guess: Guess, which: Rows, span: Rows, system: System) -> Segments:

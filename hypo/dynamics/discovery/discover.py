@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from itertools import zip_longest
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -26,21 +27,20 @@ from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.settle import settle
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
-from hypo.dynamics.discovery.lags import fit_lags, lags_along_paths
+from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
 from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, find_line, try_alone
 from hypo.dynamics.discovery.trials.alone import columns_along
 from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
-from hypo.dynamics.discovery.trials.judge import Judge, merged
+from hypo.dynamics.discovery.trials.judge import Judge, Judged, merged
 from hypo.dynamics.discovery.trials.refine import refine
 from hypo.dynamics.discovery.trials.signs import with_positive_coefficients
 from hypo.dynamics.discovery.trials.unmet import unmet_weight
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
-from hypo.dynamics.system import Delay
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import DataError
 from hypo.expression.expr import Expression
@@ -51,12 +51,16 @@ from hypo.knowledge.knowledge import Knowledge
 from hypo.parallel.executor import Executor, Serial
 from hypo.parallel.open_executor import open_workers
 
-# Shares of the time left in which lags are found, by a search of its own, and fitted.
-FINDING_LAGS = 0.4
-FITTING_LAGS = 0.3
+# Shares of the time left in which likely lags are found, and then tried by trajectories.
+FINDING_LAGS = 0.3
+TRYING_LAGS = 0.4
+# Fits of combinations of laws at each choice of lags.
+FITS_OF_LAGS = 12
+# First systems, of any lags, that the later search begins with.
+FIRST_SYSTEMS = 8
 # Share of the time limit in which states are smoothed; after that they are smoothed quickly.
 SMOOTHING = 0.25
-# Share of the time limit that is given to random forces, after the search.
+# Share of the time limit that random forces have after the search, as far as it ends ``LATE`` after the limit.
 FORCING = 0.1
 # Seconds for an answer where there was none when time was up, or when the search was interrupted.
 LATE = 1.0
@@ -141,6 +145,8 @@ class _Work:
         self.is_rough = False
         self.judge: Judge | None = None
         self.failures = Failures()
+        # Systems of a first search, at several lags.
+        self.first: list[Judged] = []
         # By equation the likeliest candidates so far; states whose laws were not searched for.
         self.likely: dict[int, Sequence[Expression]] = {}
         self.hasty: tuple[str, ...] = ()
@@ -192,33 +198,59 @@ class _Work:
         return Fitter(self.data, self.at_rows, self._late)
 
     def _find_lags(self) -> None:
-        """Lags along the paths by first candidates; then those of the best system of a first search, fitted to the samples."""
-        whole, self.clock = self.clock, Clock(now() + FINDING_LAGS * self.clock.left)
-        if not self.options.discrete:
-            found: dict[str, Delay] = {}
-            measured = sorted(k - self.kind.first for k in self.sought)
-            for k, candidates in zip(measured, self._candidates(measured), strict=True):
-                for d in lags_along_paths(self.kind, k, candidates)[1]:
-                    found.setdefault(d.column, d)
-            if found:
-                self._take(replace(self.kind, delays=tuple(found.values())))
-        self._search()
-        assert self.judge is not None
-        first = self.judge.ranked()
-        self.clock = Clock(now() + FITTING_LAGS * whole.left)
-        if first and not has_come():
-            fitted = fit_lags(first[0].fitted, self._fit, self.kind.lag_bounds)
-            if fitted.system.delays:
-                self._take(replace(self.kind, delays=fitted.system.delays))
-        self.clock = whole
+        """First laws at the likeliest lags, lags fitted with them; the later search is for laws with the best one's lags."""
+        measured = [k - self.kind.first for k in self.sought]
+        whole, kind = self.clock, self.kind
+        choices = choose_lags(kind, measured, Clock(now() + FINDING_LAGS * whole.left))
+        release()
+        self.clock = Clock(now() + TRYING_LAGS * whole.left)
+        self.judge = judge = self._new_judge(self._scorer())
+        with suppress(*FAILURES), self.failures.guarded("trying lags", *FAILURES):
+            if len(self.sought) == 1:
+                # All lags by turns: a clock that ends this has met each with its first laws.
+                each = [[replace(kind, delays=c.delays).system([e]) for e in c.laws[measured[0]]] for c in choices]
+                judge.judge_all(s for turn in zip_longest(*each) for s in turn if s is not None)
+            else:
+                for choice in choices:
+                    self._try_lags(replace(kind, delays=choice.delays), choice, judge)
+        was_cut = self.clock.expired or has_come()
+        self.judge, self.clock, self.first = judge, whole, judge.ranked()
+        if self.first:
+            best = self.first[0].fitted.system.delays
+            # A trial that was cut short rules no lag out.
+            tried = [(j.score, j.fitted.system) for j in self.first]
+            self._take(replace(kind, delays=best if was_cut else narrow(best, tried)))
+            # Until the search has a system of its own, the best of these is the answer.
+            self.judge = judge
+
+    def _try_lags(self, kind: Kind, choice: LagChoice, judge: Judge) -> None:
+        """A few combinations of first laws at one choice of lags."""
+        if not kind.sought:
+            judge.judge(kind.pattern)
+            return
+        rows, lists = float(np.mean(self.rows)), []
+        for k, laws in choice.laws.items():
+            each = laws or (find_line(k, kind),)
+            ranked, _ = try_alone(k, each, kind, kind.columns, rows, self._late, self.executor, self.failures)
+            lists.append(shortlist(ranked, len(choice.laws)))
+        judge.most = judge.count + FITS_OF_LAGS
+        combine(judge, kind.pattern, kind.sought, lists)
+
+    def _scorer(self) -> Scorer:
+        background = self.kind.background
+        violation = None if background is None else background.violation
+        return Scorer(columns_along(self.columns), self.sought, float(np.mean(self.rows)), violation)
 
     def _search(self, turn: Turn = FIRST_TURN) -> None:
         """Candidates, their combinations and what is near the best of these; all of it is in ``judge``."""
         rows = float(np.mean(self.rows))
         background = self.kind.background
-        violation = None if background is None else background.violation
-        scorer = Scorer(columns_along(self.columns), self.sought, rows, violation)
-        self.judge = judge = self._new_judge(scorer)
+        first, self.first = self.first[:FIRST_SYSTEMS], []
+        if first:
+            # These were fitted to other rows, and are fitted anew.
+            self.judge = None
+        self.judge = judge = self._new_judge(self._scorer())
+        judge.judge_all(with_bounds(j.fitted.system, self.pattern.delays) for j in first)
         measured = [k - self.kind.first for k in self.sought]
         candidates = self._candidates(measured, turn)
         lists: dict[int, list[Ranked]] = {}
@@ -295,7 +327,7 @@ class _Work:
         """See to it that there is an answer where time was up, an interrupt came or a part failed before any was fitted."""
         if self.judge is not None and self.judge.ranked():
             return
-        if not (self.clock.expired or has_come() or self.failures.found):
+        if not (self.is_cut or self.clock.expired or has_come() or self.failures.found):
             return  # nothing can be followed, however long it takes
         clock = Clock(now() + LATE)
         fit = Fitter(self.data, self.at_rows, Deadline(clock.deadline))
@@ -323,7 +355,8 @@ class _Work:
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)
         systems = tuple(
-            WeightedSystem(with_positive_coefficients(j.fitted), j.score, float(w / total)) for j, w in kept
+            WeightedSystem(with_positive_coefficients(without_idle(j.fitted)), j.score, float(w / total))
+            for j, w in kept
         )
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()
@@ -340,7 +373,7 @@ class _Work:
             if self.contacts.suspects:
                 events, remarks = settle(fitted, self.data, self.contacts.suspects)
         with self.failures.guarded("random forces"):
-            late = Clock(now() + FORCING * self.options.time_limit)
+            late = Clock(min(now() + FORCING * self.options.time_limit, self.clock.deadline + LATE))
             forcing = None if has_come() else estimate_forcing(fitted, self.data, self.smoothed, late)
         with self.failures.guarded("remarks"):
             remarks = (*(e.remark() for e in events), *remarks, *make_remarks(systems, self.columns, forcing))

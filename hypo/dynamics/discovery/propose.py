@@ -89,9 +89,9 @@ def propose(
     permitted = Permitted(knowledge, tuple(names))
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
-    terms = permitted.terms(make_terms(names, X, waves))
+    terms = permitted.terms(make_terms(names, X, waves, [d.column for d in delays]))
     own = names[k + len(data.states) * (options.order - 1)]
-    of_terms = _costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
+    of_terms = costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
     failures = failures or Failures()
     ranking = _Ranking(equation, own, clock)
     # Sums first: they find most, and their work is small.
@@ -177,7 +177,7 @@ class _Ranking:
             self.ranked.append(Candidate(e, self.costs[structure], nats + self.costs[structure], source))
 
 
-def _costs_beyond_one(terms: Terms, own: str, n_column: int, rows: int) -> dict[str, float]:
+def costs_beyond_one(terms: Terms, own: str, n_column: int, rows: int) -> dict[str, float]:
     """Code lengths of terms with a coefficient, by form, beyond those of sums of one term."""
     alone = code_length(Expression.constant(1.0, free=True), own, n_column, rows, signs=False)
     costs = costs_of_terms(terms.forms, terms.expressions, own, n_column, rows)

@@ -117,6 +117,9 @@ def try_alone(
         return [Ranked(candidates[0], 0.0)], False
     if late.expired or has_come():
         return [Ranked(candidates[0], 0.0)], True
+    if any(x.state != kind.data.states[k] for x in kind.delays):
+        # Beside its state former values of others would be inputs, whose past is not there: the order is that of proposals.
+        return [Ranked(e, float(n)) for n, e in enumerate(candidates)], False
     trial = Alone(kind.pattern, columns, k)
     clock = Clock(min(now() + ALONE * kind.options.time_limit / d, late.at))
     fit = Fitter(trial.data, AtRows.of(trial.smoothed), Deadline(clock.deadline))

@@ -19,13 +19,14 @@ History = tuple[ArrayLike, ArrayLike]
 """Values before the start: moments (n_past,) or (n_past, n), and states (n_past, n_state) or (n_past, n_state, n)."""
 
 
-def make_delays(system: System, history: History | None) -> Delays:
-    """The delays of a system; without a history a state has always had the value of its start.
+def make_delays(system: System, history: History | None, P: Values | None = None) -> Delays:
+    """The delays of a system with parameters P (n_parameter, n), its own where None; without a history a state has always had
+    the value of its start.
 
     Raises ValueError for a lag that is not above 0.
     """
     state = np.array([system.states.index(d.state) for d in system.delays], np.int64)
-    lag = np.array([d.lag for d in system.delays], float)
+    lag = np.array(system.lags(system.parameters[:, None] if P is None else P), order="C")
     if not np.all(lag > 0):
         raise ValueError(f"a lag is {lag.min():g}; expected one above 0")
     if history is None or not len(lag):

@@ -20,9 +20,11 @@ from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, TOO_MANY, Co
 
 Values = NDArray[np.float64]
 
-# Share of a start or parameter by which it is moved for a difference quotient, and the local error that goes with it.
-NUDGE = 1e-5
-FINE = 1e-11
+# Share of a start or parameter by which it is moved for a difference quotient; the local error that goes with it as a share
+# of the one asked for, and the least that it is.
+NUDGE = 1e-4
+FINER = 1e-4
+FINEST = 1e-11
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _follow(
     m = d + len(system.parameters) if with_slopes else 0
     far = np.full(d, np.finfo(float).max) if accuracy.far is None else np.array(accuracy.far, float)
     samples = Samples(np.empty((n_time, d, n)), np.empty((n_time, d, m, n)), np.empty(n), np.empty(n, np.int64))
-    delays, happening = make_delays(system, history), make_events(system, events)
+    delays, happening = make_delays(system, history, batch.parameters), make_events(system, events)
     if system.is_discrete:
         follow_discrete(laws_of(system), batch, far, samples, delays, happening)
         return samples
@@ -200,7 +202,7 @@ def _differences(
 
     time, actions = repeat(columns[2], 2), repeat(columns[3], 3)
     past = None if history is None else (repeat(history[0], 2), repeat(history[1], 3))
-    fine = replace(accuracy, relative=min(accuracy.relative, FINE))
+    fine = replace(accuracy, relative=min(accuracy.relative, max(FINER * accuracy.relative, FINEST)))
     found = _follow(system, (moved[:d], moved[d:], time, actions), fine, past, events, with_slopes=False)  # type: ignore[arg-type]
     states = found.states.reshape(*found.states.shape[:2], 2 * m + 1, n)
     slopes = (states[:, :, 1 : m + 1] - states[:, :, m + 1 :]) / (2 * nudge)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.interventions import Intervention
@@ -102,7 +103,8 @@ def find_counterfactual(
         InputError: nothing is changed; a name or number is wrong; no system has what is set.
     """
     check_count(n_samples)
-    run, number = _recorded(model, trajectory)
+    whole, number = _recorded(model, trajectory)
+    run = begin_run(model.best, whole, number)
     change = Intervention.of(model, do)
     if actions is None and not do:
         raise InputError("a counterfactual changes something; give actions or do")
@@ -120,8 +122,8 @@ def find_counterfactual(
         if acted is None:
             left_out += m.n
             continue
-        before = followed(m, starts, run.time, recorded, model, events)
-        after = follow_system(acted[0], starts, acted[1], run.time, given, model, events)
+        before = followed(m, starts, run.time, recorded, model, events, run.past)
+        after = follow_system(acted[0], starts, acted[1], run.time, given, model, events, run.past)
         factual.append((m, *before))
         changed.append((m, *after))
     if not factual:

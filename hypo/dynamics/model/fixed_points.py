@@ -68,7 +68,9 @@ class FixedPoint:
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {value:.4g}" for name, value in self.state.items())
-        return f"{at}: {self.kind}" + (f", period of small oscillations {self.period:.4g}" if np.isfinite(self.period) else "")
+        return f"{at}: {self.kind}" + (
+            f", period of small oscillations {self.period:.4g}" if np.isfinite(self.period) else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Portrait:
-    """Fixed points in and about the data's box, the cycle that the data run on, remarks, and the inputs at which all this is."""
+    """Fixed points in and about the data's box, the cycle that the data run on, remarks, and the inputs of all this."""
 
     points: tuple[FixedPoint, ...]
     cycle: Cycle | None

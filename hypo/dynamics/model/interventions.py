@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.model.names import list_leaves, name_parameters
+from hypo.dynamics.model.names import list_leaves, name_lags, name_parameters
 from hypo.dynamics.system import System
 from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
@@ -78,7 +78,12 @@ class Intervention:
             if found is None:
                 return None
             system = found
-        return system, changed[: len(system.parameters)]
+        # Lags stand after the constants, of which another law may have fewer.
+        before = model.systems[k].fitted.system
+        rows = {before.delays[q].column: changed[row] for row, q in enumerate(before.fitted_lags, before.n_constant)}
+        late = [system.delays[q] for q in system.fitted_lags]
+        own = [rows.get(d.column, np.full(P.shape[1], d.lag)) for d in late]
+        return system, np.vstack([changed[: system.n_constant], *own])
 
     def _with_law(
         self, model: ModelFields, system: System, state: str, text: str, places: Mapping[str, int | None]
@@ -137,7 +142,8 @@ def _match_parameters(best: System, other: System) -> dict[int, int]:
     for leaf in leaves:
         if same[leaf.equation]:
             out.setdefault(leaf.parameter, others[leaf.equation, leaf.slot])
-    return out
+    theirs = name_lags(other)
+    return out | {row: theirs[column][1] for column, (_, row) in name_lags(best).items() if column in theirs}
 
 
 def _form(e: Expression) -> tuple[object, ...]:

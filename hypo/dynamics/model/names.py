@@ -1,5 +1,5 @@
 """Names of the constants of a system, as users see them and give them back: their own, else ``c1``, ``c2``, … in the order of
-the equations; one that equations share has one name."""
+the equations; one that equations share has one name. Fitted lags are ``tau``, ``tau2``, …"""
 
 from __future__ import annotations
 
@@ -35,7 +35,16 @@ def name_parameters(system: System) -> tuple[str, ...]:
     taken = {*system.columns, *own.values()}
     taken |= {c.name for e in system.equations for c in e.constants if c.name}
     numbers = (f"c{k}" for k in count(1) if f"c{k}" not in taken)
-    return tuple(own[k] if k in own else next(numbers) for k in range(len(system.parameters)))
+    constants = [own[k] if k in own else next(numbers) for k in range(system.n_constant)]
+    lags = (name for name in ("tau" if k == 1 else f"tau{k}" for k in count(1)) if name not in taken)
+    return (*constants, *(next(lags) for _ in system.fitted_lags))
+
+
+def name_lags(system: System) -> dict[str, tuple[str, int]]:
+    """Of each fitted lag, by the column of the former value, its name and the number of its parameter."""
+    names = name_parameters(system)
+    rows = enumerate(system.fitted_lags, system.n_constant)
+    return {system.delays[q].column: (names[row], row) for row, q in rows}
 
 
 def with_names(system: System) -> tuple[Expression, ...]:

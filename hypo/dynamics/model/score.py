@@ -1,4 +1,5 @@
-"""``model.score()``: how well a model predicts runs that it was not fitted to, from their first samples."""
+"""``model.score()``: how well a model predicts runs that it was not fitted to, from their first samples; where laws look back,
+from the first one whose past was recorded."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
@@ -59,21 +61,22 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
         )
     events = as_events(None, model)
     logs, n, total = 0.0, 0, sum(w.weight for w in model.systems)
-    for run in data.runs:
+    runs = [begin_run(model.best, run, None) for run in data.runs]
+    for run in runs:
         each = [np.log(w.weight / total) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
-    given = [guess_start(model.best, model.data, run) for run in data.runs]
-    fitted = [find_segment(model.best, model.data, run, None, events).start for run in data.runs]
-    return Score(_predicted(model, given, data), _predicted(model, fitted, data), logs, n)
+    given = [guess_start(model.best, model.data, run) for run in runs]
+    fitted = [find_segment(model.best, model.data, run, None, events).start for run in runs]
+    return Score(_predicted(model, given, runs), _predicted(model, fitted, runs), logs, n)
 
 
-def _predicted(model: ModelFields, starts: Sequence[Values], data: Trajectories) -> dict[str, float]:
+def _predicted(model: ModelFields, starts: Sequence[Values], runs: Sequence[Run]) -> dict[str, float]:
     """R² by state; where the states run away nothing is predicted, and any other model is better."""
-    events, pairs = as_events(None, model), zip(data.runs, starts, strict=True)
+    events, pairs = as_events(None, model), zip(runs, starts, strict=True)
     paths = [slopes_along(model.best, model.data, run, s, events).states for run, s in pairs]
     m = model.system.n_measured
-    r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in data.runs]))
+    r2, _ = r_squared(np.vstack([x[:, :m, 0] for x in paths]), np.vstack([run.states for run in runs]))
     return dict(zip(model.states, np.nan_to_num(r2, nan=-np.inf).tolist(), strict=False))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.calibration.quality import r_squared
 from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
@@ -35,18 +36,19 @@ class Agreement:
 def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement, Agreement]:
     """R² from the fitted starts, and from those measured (a state not measured in the first row has its fitted start)."""
     given = []
-    for start, run in zip(fitted.starts, data.runs, strict=True):
+    runs = [begin_run(fitted, run, number) for number, run in enumerate(data.runs)]
+    for start, run in zip(fitted.starts, runs, strict=True):
         own = np.array(start, float)
         first = run.states[0]
         known = np.flatnonzero(np.isfinite(first))
         own[known] = first[known]
         given.append(own)
-    return _agree(fitted.system, fitted.starts, data), _agree(fitted.system, given, data)
+    return _agree(fitted.system, fitted.starts, runs), _agree(fitted.system, given, runs)
 
 
-def _agree(system: System, starts: Sequence[Values], data: Trajectories) -> Agreement:
-    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, data.runs, strict=True)]
-    each, total = r_squared(np.vstack(found), np.vstack([run.states for run in data.runs]))
+def _agree(system: System, starts: Sequence[Values], runs: Sequence[Run]) -> Agreement:
+    found = [follow_run(system, s, run)[:, : system.n_measured] for s, run in zip(starts, runs, strict=True)]
+    each, total = r_squared(np.vstack(found), np.vstack([run.states for run in runs]))
     return Agreement(dict(zip(system.states, each.tolist(), strict=False)), total)
 
 
@@ -54,5 +56,5 @@ def follow_run(system: System, start: Values, run: Run) -> Values:
     """States (n_row, n_state) at the rows of a run, NaN from where they cannot be followed on."""
     moments, first, place = np.unique(run.time, return_index=True, return_inverse=True)
     inputs = run.actions[first] if system.actions else None
-    states: Values = follow(system, start[:, None], None, moments, inputs).states[:, :, 0]
+    states: Values = follow(system, start[:, None], None, moments, inputs, history=run.past).states[:, :, 0]
     return states[place]

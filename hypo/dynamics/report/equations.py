@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import t as student
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.model.names import list_leaves, name_parameters, with_names
+from hypo.dynamics.model.names import list_leaves, name_lags, name_parameters, with_names
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
@@ -43,6 +43,7 @@ class Law:
         unit: of the left-hand side, None where it is not known.
         columns: what columns of the formula are called in a text, as far as that is something else.
         time: what time is called.
+        lettered_columns: the same for former values whose lag was fitted, with the name of the lag.
         index: what steps are counted by.
     """
 
@@ -55,6 +56,7 @@ class Law:
     unit: str | None
     columns: Mapping[str, str]
     time: str
+    lettered_columns: Mapping[str, str] = field(default_factory=dict)
     index: str = "n"
 
     def text(self, digits: int = 4) -> str:
@@ -64,16 +66,20 @@ class Law:
     @property
     def lettered_text(self) -> str:
         """``dx/dt = c1*x - c2*x**2``."""
-        return f"{self.left} = {rename(self.lettered.pretty(), self.columns)}"
+        return f"{self.left} = {rename(self.lettered.pretty(), {**self.columns, **self.lettered_columns})}"
 
     @property
     def latex(self) -> str:
         r"""``\frac{dx}{dt} = …``."""
         x, t = Expression.variable(self.state).latex(), Expression.variable(self.time).latex()
+        right = self.expression.latex()
+        for column, text in self.columns.items():
+            if column in self.expression.variables and text != column:
+                right = right.replace(Expression.variable(column).latex(), text)
         if self.order == 0:
-            return rf"{x}[{self.index}+1] = {self.expression.latex()}"
+            return rf"{x}[{self.index}+1] = {right}"
         left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
-        return f"{left} = {self.expression.latex()}"
+        return f"{left} = {right}"
 
 
 def rename(text: str, names: Mapping[str, str]) -> str:
@@ -103,10 +109,11 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
                 write_left_side(state, data.time, order, index),
                 _with_numbers(system.equations[row]),
                 lettered[row],
-                tuple(_list_constants(fitted, row, units, unit)),
+                tuple(_list_constants(fitted, row, units, unit, data.units.get(data.time))),
                 unit,
                 columns,
                 data.time,
+                name_delays(system, data.time, {column: name for column, (name, _) in name_lags(system).items()}),
                 index,
             )
         )
@@ -152,11 +159,13 @@ def _name_columns(system: System, time: str) -> dict[str, str]:
     return now | name_delays(system, time)
 
 
-def name_delays(system: System, time: str) -> dict[str, str]:
-    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``."""
+def name_delays(system: System, time: str, lags: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Names of former values by their columns: ``{"x_before": "x(t - 1.25)"}``; ``lags`` are names in the place of numbers."""
+    known = lags or {}
+    texts = {d.column: known.get(d.column, format_number(d.lag)) for d in system.delays}
     if system.is_discrete:
-        return {d.column: f"{d.state}[{_index_of(system)}-{format_number(d.lag)}]" for d in system.delays}
-    return {d.column: f"{d.state}({time} - {format_number(d.lag)})" for d in system.delays}
+        return {d.column: f"{d.state}[{_index_of(system)}-{texts[d.column]}]" for d in system.delays}
+    return {d.column: f"{d.state}({time} - {texts[d.column]})" for d in system.delays}
 
 
 # --- constants ----------------------------------------------------------------------------------------------------
@@ -179,26 +188,27 @@ def _known_names(system: System) -> set[str]:
 
 
 def _list_constants(
-    fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None
+    fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None, time: str | None
 ) -> Iterator[ConstantRow]:
-    """The fitted constants of an equation, each name once, and then the named ones whose values are known."""
+    """The fitted constants of an equation, each name once, its fitted lags, and then the named ones whose values are known."""
     system = fitted.system
     names = name_parameters(system)
     freedom = max(float(np.sum(fitted.count)) - len(names) - sum(map(len, fitted.starts)), 1.0)
     reach = float(student.ppf(0.5 + LEVEL / 2, freedom))
     texts = _unit_texts(system.equations[row], units, target)
-    seen = set()
+    of: dict[int, str | None] = {}
     for leaf in list_leaves(system):
-        if leaf.equation != row or leaf.parameter in seen:
-            continue
-        seen.add(leaf.parameter)
-        value, unit = float(system.parameters[leaf.parameter]), texts[leaf.slot]
-        variance = float(fitted.covariance[leaf.parameter, leaf.parameter])
+        if leaf.equation == row:
+            of.setdefault(leaf.parameter, texts[leaf.slot])
+    lags = name_lags(system)
+    of |= {lags[column][1]: time for column in system.equations[row].variables if column in lags}
+    for k, unit in of.items():
+        value, variance = float(system.parameters[k]), float(fitted.covariance[k, k])
         if not 0 < variance < (LOOSE * abs(value)) ** 2:
-            yield ConstantRow(names[leaf.parameter], value, unit)
+            yield ConstantRow(names[k], value, unit)
             continue
         std = math.sqrt(variance)
-        yield ConstantRow(names[leaf.parameter], value, unit, std, value - reach * std, value + reach * std)
+        yield ConstantRow(names[k], value, unit, std, value - reach * std, value + reach * std)
     known = _known_names(system)
     for name, value in {c.name: c.value for c in system.equations[row].constants if c.name in known}.items():
         yield ConstantRow(name, value, units.get(name))

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.past import begin_run
+from hypo.dynamics.integration.extras import History
 from hypo.dynamics.integration.follow import Accuracy, follow
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.courses import hold_at
@@ -66,7 +68,8 @@ class RunPath:
 def follow_runs(model: ModelFields) -> tuple[RunPath, ...]:
     """The first runs of the data with fitted paths, bands and residuals."""
     runs = model.data.runs[:MOST_RUNS]
-    grids = [_refine(model, run) for run in runs]
+    # Of laws that look back the rows before them are past.
+    grids = [_refine(model, begin_run(model.best, run, k)) for k, run in enumerate(runs)]
     coarse = [_thin(model, grid) for grid in grids]
     draws = _count_draws(model, coarse)
     out = []
@@ -95,13 +98,13 @@ def _thin(model: ModelFields, grid: Values) -> Values:
     return np.asarray(grid[np.unique(np.linspace(0, len(grid) - 1, MOMENTS).round().astype(int))])
 
 
-def _list_starts(fitted: Calibrated, number: int, run: Run) -> Iterator[tuple[int, int, Values]]:
-    """First row, last row and start of each stretch of a run that was followed by itself."""
+def _list_starts(fitted: Calibrated, number: int, run: Run) -> Iterator[tuple[int, int, Values, History | None]]:
+    """First row, last row, start and past of each stretch of a run that was followed by itself."""
     own = [s for s in fitted.segments if s.run == number]
     if not own:
-        yield 0, run.n_row - 1, np.asarray(fitted.starts[number], float)
+        yield 0, run.n_row - 1, np.asarray(fitted.starts[number], float), None
     for s in own:
-        yield s.first, s.last, np.asarray(s.start, float)
+        yield s.first, s.last, np.asarray(s.start, float), s.past
 
 
 def _follow_run(model: ModelFields, number: int, grid: Values) -> tuple[tuple[tuple[Values, Values], ...], Values]:
@@ -110,12 +113,12 @@ def _follow_run(model: ModelFields, number: int, grid: Values) -> tuple[tuple[tu
     accuracy = Accuracy(far=far_of(system, model.data))
     fitted = np.full((run.n_row, len(system.states)), np.nan)
     pieces = []
-    for first, last, start in _list_starts(model.best, number, run):
+    for first, last, start, past in _list_starts(model.best, number, run):
         begin = int(np.searchsorted(grid, run.time[first]))
         end = int(np.searchsorted(grid, run.time[last], side="right"))
         time = grid[begin:end]
         inputs = hold_at(run.time, run.actions, time, system.hold) if system.actions else None
-        path = follow(system, start[:, None], None, time, inputs, accuracy).states[:, :, 0]
+        path = follow(system, start[:, None], None, time, inputs, accuracy, past).states[:, :, 0]
         pieces.append((time, path))
         rows = np.arange(first, last + 1)
         fitted[rows] = path[np.searchsorted(time, run.time[rows])]
@@ -146,6 +149,6 @@ def _takes_many_steps(model: ModelFields, grid: Values) -> bool:
 
 
 def _find_band(model: ModelFields, number: int, grid: Values, draws: int) -> Band:
-    course = plan(model, None, None, grid, model.data.runs[number], ())
+    course = plan(model, None, None, grid, begin_run(model.best, model.data.runs[number], number), ())
     found = roll(model, None, course, draws, 0, number)[0]
     return Band(grid, *found.band(LEVEL))

@@ -12,7 +12,7 @@ from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
-from hypo.dynamics.report.text import round_shares, find_undetermined, write_report
+from hypo.dynamics.report.text import find_undetermined, round_shares, write_report
 from hypo.dynamics.system import Delay, System
 from hypo.expression.parser import parse
 from tests.dynamics.report.models import T, fitted, follow, law, model_of, pendulum, spring

@@ -63,7 +63,7 @@ def sparse_sums(
             key = tuple(sorted(form[subset].tolist()))
             if key not in seen:
                 seen.add(key)
-                yield _write(terms, subset, A, view), f"{view.name} form"
+                yield write_terms(terms, subset, A, view), f"{view.name} form"
         for u, union in enumerate(FEWER_UNIONS if v else UNIONS):
             if clock.expired:
                 return
@@ -74,7 +74,7 @@ def sparse_sums(
                     key = tuple(sorted(form[subset].tolist()))
                     if key not in seen:
                         seen.add(key)
-                        yield _write(terms, subset, A, view), f"{view.name} {u}"
+                        yield write_terms(terms, subset, A, view), f"{view.name} {u}"
 
 
 def _one_form_each(
@@ -117,7 +117,8 @@ def in_view(terms: Terms, columns: Sequence[str], view: View) -> Values:
     return np.where(fine[:, None], view.of(np.where(fine[:, None], values, 0.0)), 0.0)
 
 
-def _write(terms: Terms, subset: NDArray[np.int64], A: Values, view: View) -> Expression:
+def write_terms(terms: Terms, subset: NDArray[np.int64], A: Values, view: View) -> Expression:
+    """The sum of some terms with their coefficients fitted in a view, in which ``A`` (n_term, n_row) are their columns."""
     size = np.linalg.norm(A[subset], axis=1)
     c = np.linalg.lstsq((A[subset] / size[:, None]).T, view.target, rcond=None)[0] / size
     c[c == 0] = 1e-300

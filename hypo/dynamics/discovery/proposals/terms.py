@@ -36,6 +36,9 @@ SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
 DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
 # Exponents of Hill terms x^n/(c^n + x^n).
 HILL = (1, 2, 3, 4)
+# Exponents of feedback that sets in at a threshold, and thresholds as multiples of the median size of a column.
+STEEP = (6.0, 9.0)
+THRESHOLDS = (0.6, 0.8, 1.0, 1.25, 1.6)
 # Centres (quantiles) and widths (shares of the spread) of logistic steps.
 STEP_CENTRES = (0.05, 0.2, 0.5, 0.8, 0.95)
 STEP_WIDTHS = (0.1, 0.3, 1.0)
@@ -75,24 +78,28 @@ class Terms:
 _last: tuple[tuple[object, ...], Terms] | None = None
 
 
-def make_terms(columns: Sequence[str], X: Values, waves: Iterable[Expression] = ()) -> Terms:
-    """All terms over ``columns``, and ``waves``, with finite values at X (n_column, n); of those alike up to a factor the first
-    one."""
+def make_terms(
+    columns: Sequence[str], X: Values, waves: Iterable[Expression] = (), former: Sequence[str] = ()
+) -> Terms:
+    """All terms over ``columns``, ``waves``, and steep feedback by ``former`` values, with finite values at X (n_column, n); of
+    those alike up to a factor the first one."""
     global _last
     waves = tuple(waves)
-    key = (tuple(columns), X.shape, X.tobytes(), tuple(map(str, waves)))
+    key = (tuple(columns), X.shape, X.tobytes(), tuple(map(str, waves)), tuple(former))
     if _last is None or _last[0] != key:
-        _last = key, _make_terms(columns, X, waves)
+        _last = key, _make_terms(columns, X, waves, former)
     return _last[1]
 
 
-def _make_terms(columns: Sequence[str], X: Values, waves: Sequence[Expression]) -> Terms:
+def _make_terms(columns: Sequence[str], X: Values, waves: Sequence[Expression], former: Sequence[str]) -> Terms:
     X = np.ascontiguousarray(X)
     # A column that stands still says nothing that a constant does not.
     moving = [i for i, x in enumerate(X) if np.ptp(x) > 1e-9 * np.max(np.abs(x), initial=1e-300)]
     names, rows = [columns[i] for i in moving], X[moving]
     found: dict[str, tuple[Expression, int]] = {}
-    for family, e in chain(_all_terms(names, rows), ((WAVE, e) for e in waves)):
+    late = [steep_feedback(n, x, [m for m in names if m != n]) for n, x in zip(names, rows, strict=True) if n in former]
+    more = chain(((WAVE, e) for e in waves), ((SATURATION, e) for each in late for e in each))
+    for family, e in chain(_all_terms(names, rows), more):
         found.setdefault(str(e), (e, family))
     expressions = [e for e, _ in found.values()]
     values = np.array([Program.of(e, columns).value(X) for e in expressions])
@@ -188,6 +195,19 @@ def saturations(u: Expression, x: Values) -> list[Expression]:
             if n == 2:
                 out.append(u / below)
     return out
+
+
+def steep_feedback(name: str, x: Values, others: Sequence[str]) -> Iterator[Expression]:
+    """1, the column itself and others over θⁿ + xⁿ with large n, thresholds θ and exponents on a grid and fitted: feedback that
+    sets in at a threshold, which makes laws with a delay oscillate (M. Mackey & L. Glass 1977). None where x is negative."""
+    if np.min(x) < 0:
+        return
+    u = Expression.variable(name)
+    above = [_number(1.0), u, *(Expression.variable(n) for n in others)]
+    for n in STEEP:
+        for share in THRESHOLDS:
+            below = _free((share * float(np.median(x)) + 1e-300) ** n) + u ** _free(n)
+            yield from (v / below for v in above)
 
 
 def _products(name: str, x: Values, others: Sequence[str]) -> Iterator[tuple[int, Expression]]:

@@ -15,7 +15,7 @@ rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ Values = NDArray[np.float64]
 PER_SAMPLE = 2
 MOST_POINTS = 1200
 LEAST_POINTS = 40
+# Runs of it at least, where there are more than have room with all of their samples.
+LEAST_RUNS = 3
 # Least noise as a share of the spread of samples: what quadrature and the smoother's assumptions leave.
 LEAST_NOISE = 1e-5
 # Samples of a run that make rows.
@@ -51,13 +53,15 @@ NUDGE = 1e-4
 @dataclass(frozen=True)
 class View:
     """A linear map ``W`` (n_row, n) from values at columns ``X`` (n_column, n), and the ``target`` (n_row,) that W·law should
-    give, errors of size 1. ``rate`` (n,) is what the law should be on the grid."""
+    give, errors of size 1. ``rate`` (n,) is what the law should be on the grid, ``run`` and ``time`` (n,) where that lies."""
 
     name: str
     X: Values
     W: Values
     target: Values
     rate: Values
+    run: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    time: Values = field(default_factory=lambda: np.empty(0))
 
     def of(self, values: Values) -> Values:
         """Columns of the regression (…, n_row) for values on the grid (…, n)."""
@@ -94,12 +98,14 @@ def make_equation(
     """All views of the equation of state k."""
     columns = Columns(data, smoothed, options, tuple(delays))
     rows = make_rows(data, smoothed, options, k, delays)
-    thinned = View("thinned", _lines(rows.X), np.diag(1.0 / rows.sd), rows.target / rows.sd, rows.target)
+    thinned = View(
+        "thinned", _lines(rows.X), np.diag(1.0 / rows.sd), rows.target / rows.sd, rows.target, rows.run, rows.time
+    )
     views = [thinned]
     if not options.discrete:
         weak = make_weak_rows(data, smoothed, options, k, delays)
         if len(weak.target) > 3:
-            views.insert(0, View("weak", _lines(weak.X), weak.W, weak.target, weak.rate))
+            views.insert(0, View("weak", _lines(weak.X), weak.W, weak.target, weak.rate, weak.run, weak.time))
         whole = integrate(columns, k)
         if whole is not None:
             views.insert(0, whole)
@@ -112,8 +118,9 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
     ``model`` gives the law (n,) at columns (n_column, n) as far as it is known, for the slopes; None: a quadratic stands in.
     """
     data = columns.data
-    most = max(MOST_POINTS // len(data.runs), LEAST_POINTS)
-    each = [_of_run(columns, k, r, most, model) for r, run in enumerate(data.runs) if run.n_row >= LEAST_SAMPLES]
+    chosen = _choose_runs(data)
+    most = max(MOST_POINTS // max(len(chosen), 1), LEAST_POINTS)
+    each = [_of_run(columns, k, r, most, model) for r in chosen]
     blocks = [b for b in each if b is not None]
     if not blocks:
         return None
@@ -123,7 +130,20 @@ def integrate(columns: Columns, k: int, model: Callable[[Values], Values] | None
         W[i : i + b.W.shape[0], j : j + b.W.shape[1]] = b.W
         i, j = i + b.W.shape[0], j + b.W.shape[1]
     X = np.ascontiguousarray(np.hstack([b.X for b in blocks]))
-    return View("integral", X, W, np.concatenate([b.target for b in blocks]), np.concatenate([b.rate for b in blocks]))
+    target, rate, of, time = (
+        np.concatenate([getattr(b, part) for b in blocks]) for part in ("target", "rate", "run", "time")
+    )
+    return View("integral", X, W, target, rate, of, time)
+
+
+def _choose_runs(data: Trajectories) -> NDArray[np.int64]:
+    """Numbers of runs, evenly among all: a few with all of their samples tell more than all with gaps between samples."""
+    long = np.array([r for r, run in enumerate(data.runs) if run.n_row >= LEAST_SAMPLES], np.int64)
+    if not len(long):
+        return long
+    points = PER_SAMPLE * float(np.median([data.runs[r].n_row for r in long]))
+    room = max(int(MOST_POINTS // points), LEAST_RUNS)
+    return np.asarray(long[np.unique(np.linspace(0, len(long) - 1, min(room, len(long))).astype(np.int64))])
 
 
 def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values], Values] | None) -> View | None:
@@ -160,7 +180,7 @@ def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values
     starts = np.array([(t - t[0]) ** p for p in range(order)]).T
     Q = np.linalg.qr(solve_triangular(L, starts, lower=True))[0]
     W, z = solve_triangular(L, A * per, lower=True), solve_triangular(L, y, lower=True)
-    return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate)
+    return View("integral", _lines(values), W - Q @ (Q.T @ W), z - Q @ (Q.T @ z), rate, np.full(len(grid), r), grid)
 
 
 def _slopes(X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None) -> Values:

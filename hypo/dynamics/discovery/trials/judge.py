@@ -24,6 +24,8 @@ HOPELESS = 40.0
 # Systems that are fitted side by side, all with the best score before them in view: of the first few, and of others.
 FIRST_BATCH = 3
 BATCH = 12
+# Lags that differ by less than about this share begin in one valley.
+LAG_CELL = 0.08
 
 Form = tuple[object, ...]
 
@@ -46,6 +48,13 @@ def form_of(system: System) -> Form:
     return (*forms, system.shared)
 
 
+def trial_of(system: System) -> Form:
+    """The form by which a fit is remembered, with the lags it begins about, since a fit stays in the valley of its lag."""
+    used = {name for e in system.equations for name in e.variables}
+    lags = [math.log(d.lag) / LAG_CELL for d in system.delays if d.column in used]
+    return (*form_of(system), *map(round, lags))
+
+
 def structure_of(system: System) -> tuple[str, ...]:
     """The forms of a system's equations with all numbers left open, which fits have in common whether their numbers are fitted,
     exact or shared."""
@@ -58,7 +67,12 @@ def merged(ranked: Sequence[Judged]) -> list[tuple[Judged, float]]:
         return []
     total: dict[tuple[str, ...], float] = {}
     best: dict[tuple[str, ...], Judged] = {}
+    seen: set[Form] = set()
     for j in ranked:
+        own = form_of(j.fitted.system)
+        if own in seen:
+            continue  # the same with another lag, which is worse, or has come to the same
+        seen.add(own)
         form = structure_of(j.fitted.system)
         best.setdefault(form, j)
         total[form] = total.get(form, 0.0) + math.exp(ranked[0].score - j.score)
@@ -104,7 +118,7 @@ class Judge:
 
     def find(self, system: System) -> Judged | None:
         """The fitted system of this form; None where there is none, or the fit failed."""
-        return self.judged.get(form_of(system))
+        return self.judged.get(trial_of(system))
 
     def judge_all(self, systems: Iterable[System]) -> None:
         """Fit all systems that were not yet, in batches, as long as there is time. What a batch gives does not depend on who
@@ -127,7 +141,7 @@ class Judge:
 
     def keep_fit(self, fitted: Calibrated) -> None:
         """Remember a fit of an earlier search."""
-        self.keep(form_of(fitted.system), self._scored(fitted))
+        self.keep(trial_of(fitted.system), self._scored(fitted))
 
     def improve(self, judged: Sequence[Judged], fit: Fit) -> None:
         """Put other fits of the same systems in the places of first ones, where they are no worse."""
@@ -135,7 +149,7 @@ class Judge:
         for j, fitted in zip(judged, fit_each(self.executor, fit, items), strict=True):
             new = self._scored(fitted)
             if new is not None and new.score < j.score + TOLERANCE:
-                self.judged[form_of(j.fitted.system)] = new
+                self.judged[next(form for form, other in self.judged.items() if other is j)] = new
             if self.clock.expired or has_come():
                 return
 
@@ -154,7 +168,7 @@ class Judge:
             size = 0 if self.count else 1
         batch: dict[Form, System] = {}
         while len(batch) < size and (system := next(waiting, None)) is not None:
-            form = form_of(system)
+            form = trial_of(system)
             if form not in self.judged:
                 batch.setdefault(form, system)
         return batch

@@ -39,14 +39,14 @@ def find_segment(
     Args:
         fitted: a system.
         data: of the fit.
-        run: the run.
+        run: the run, with its past where laws look back (:func:`hypo.dynamics.calibration.past.begin_run`).
         number: that of the run in the data, None where it is a new one.
         events: what happens on the way.
     """
     if number is not None:
-        known = [s for s in fitted.segments if s.run == number and s.first == 0]
-        if known and known[0].last == run.n_row - 1:
-            return known[0]
+        known = fitted.first_segment(number)
+        if known is not None and known.last - known.first == run.n_row - 1:
+            return known
     first = guess_start(fitted, data, run) if number is None else np.asarray(fitted.starts[number], float)
     return _fit_start(fitted, data, run, first, events)
 
@@ -76,7 +76,7 @@ def slopes_along(
     actions = run.actions if system.actions else None
     accuracy = Accuracy(relative=ACCURACY, far=far_of(system, data))
     P = system.parameters[:, None]
-    return follow_with_sensitivities(system, start[:, None], P, run.time, actions, accuracy, events=events)
+    return follow_with_sensitivities(system, start[:, None], P, run.time, actions, accuracy, run.past, events)
 
 
 def _fit_start(fitted: Calibrated, data: Trajectories, run: Run, first: Values, events: Sequence[Event]) -> Segment:

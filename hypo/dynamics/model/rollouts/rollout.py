@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.contacts.pieces import joined
+from hypo.dynamics.integration.extras import History
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.bands import Rollout
 from hypo.dynamics.model.rollouts.courses import choose_times, count_rows, read_actions
@@ -32,11 +34,13 @@ class Course:
         time: (n_time,).
         actions: (n_time, n_action), None where the laws have none.
         events: what happens where conditions are met.
+        past: what laws look back at; None: states have always been as at the start.
     """
 
     time: Values
     actions: Values | None
     events: tuple[Any, ...] = ()
+    past: History | None = None
 
 
 def roll_out(
@@ -50,7 +54,8 @@ def roll_out(
     """
     check_count(n_samples)
     starts = None if start is None else [read_start(model, start)]
-    course = plan(model, actions, until, times, joined(model.data, 0) if start is None else None, events)
+    run = begin_run(model.best, joined(model.data, 0), 0) if start is None else None
+    course = plan(model, actions, until, times, run, events)
     return roll(model, starts, course, n_samples, seed)[0]
 
 
@@ -75,7 +80,10 @@ def plan(
     """Moments, inputs and events of a rollout, checked; None: those that were found in the data."""
     time = choose_times(model, until, times, run, count_rows(actions))
     if run is not None and time[0] < run.time[0]:
-        raise InputError(f"times begin at {time[0]:g}, before the recorded run does at {run.time[0]:g}; give a start")
+        wait = " for laws that look back" if run.past is not None else ""
+        raise InputError(
+            f"times begin at {time[0]:g}, before the recorded run does{wait} at {run.time[0]:g}; give a start"
+        )
     given = read_actions(model, actions, time, run)
     return Course(time, given, as_events(events, model))
 
@@ -144,13 +152,14 @@ def roll(
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
     time, lead = course.time, 0
-    if starts is None and time[0] > model.data.runs[run].time[0]:
-        time, lead = np.concatenate([model.data.runs[run].time[:1], time]), 1
+    recorded = begin_run(model.best, model.data.runs[run], run)
+    if starts is None and time[0] > recorded.time[0]:
+        time, lead = np.concatenate([recorded.time[:1], time]), 1
     actions = course.actions
     if lead and actions is not None:
         # From the start to the first moment the inputs run as recorded.
-        raise InputError(f"times must begin at {model.data.runs[run].time[0]:g}, with the run, where there are inputs")
-    where = Course(time, actions, course.events)
+        raise InputError(f"times must begin at {recorded.time[0]:g}, with the run, where there are inputs")
+    where = Course(time, actions, course.events, recorded.past if starts is None else None)
     parts: list[list[_Part]] = [[] for _ in range(count)]
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)
@@ -194,7 +203,7 @@ def _follow_all(model: ModelFields, m: Members, means: list[Values], drawn: list
     exact = [d is c or np.array_equal(d, c) for d, c in zip(drawn, means, strict=True)]
     blocks = [*drawn, *(c for c, same in zip(means, exact, strict=True) if not same)]
     many = Members(m.number, m.fitted, np.tile(m.P, (1, len(blocks))))
-    paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events)
+    paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events, where.past)
     pieces = np.split(paths, len(blocks))
     moments = np.split(away, len(blocks))
     others = iter(pieces[len(drawn) :])
@@ -209,7 +218,7 @@ def _centres(model: ModelFields, starts: Sequence[tuple[Values, Values]] | None,
         first = [np.asarray(fitted.starts[run], float)] if starts is None else [value for value, _ in starts]
         P = np.repeat(fitted.system.parameters[:, None], len(first), axis=1)
         paths, _ = followed(
-            Members(k, fitted, P), np.column_stack(first), where.time, where.actions, model, where.events
+            Members(k, fitted, P), np.column_stack(first), where.time, where.actions, model, where.events, where.past
         )
         out.append(paths)
     return np.array(out).swapaxes(0, 1)

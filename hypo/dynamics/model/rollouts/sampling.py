@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated, Segment, starts_given
 from hypo.dynamics.integration.events import Event
+from hypo.dynamics.integration.extras import History
 from hypo.dynamics.integration.follow import Accuracy, follow
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.system import System
@@ -168,7 +169,8 @@ def _misfits(fitted: Calibrated, data: Trajectories, P: Values) -> Values:
         rows = slice(segment.first, segment.last + 1)
         starts, _ = starts_given(segment, fitted, P)
         actions = run.actions[rows] if system.actions else None
-        path = follow(system, starts, P, run.time[rows], actions, Accuracy(relative=WEIGHING, far=far_of(system, data)))
+        accuracy = Accuracy(relative=WEIGHING, far=far_of(system, data))
+        path = follow(system, starts, P, run.time[rows], actions, accuracy, segment.past)
         y = run.states[rows][:, :, None]
         sd = noise_of(fitted, np.nan_to_num(run.states[rows]))[:, :, None]
         with np.errstate(all="ignore"):
@@ -188,11 +190,11 @@ def far_of(system: System, data: Trajectories) -> Values:
 
 def draw_starts(fitted: Calibrated, run: int, P: Values, rng: np.random.Generator) -> tuple[Values, Values]:
     """Starts of a run given constants P: means (n_state, n) and draws (n_state, n)."""
-    first = [s for s in fitted.segments if s.run == run and s.first == 0]
-    if not first:
+    first = fitted.first_segment(run)
+    if first is None:
         means = np.repeat(np.asarray(fitted.starts[run], float)[:, None], P.shape[1], axis=1)
         return means, means
-    return draw_from(first[0], fitted, P, rng)
+    return draw_from(first, fitted, P, rng)
 
 
 def draw_from(segment: Segment, fitted: Calibrated, P: Values, rng: np.random.Generator) -> tuple[Values, Values]:
@@ -210,9 +212,12 @@ def followed(
     actions: Values | None,
     model: ModelFields,
     events: Sequence[Event] = (),
+    past: History | None = None,
 ) -> tuple[Values, Values]:
-    """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,)."""
-    return follow_system(members.system, starts, members.P, time, actions, model, events)
+    """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,).
+
+    ``past`` is what laws look back at; None: states have always been as at the start."""
+    return follow_system(members.system, starts, members.P, time, actions, model, events, past)
 
 
 def follow_system(
@@ -223,9 +228,10 @@ def follow_system(
     actions: Values | None,
     model: ModelFields,
     events: Sequence[Event] = (),
+    past: History | None = None,
 ) -> tuple[Values, Values]:
     """The same of a system that need not be one of the model."""
     accuracy = Accuracy(relative=ACCURACY, far=far_of(system, model.data), most_steps=MOST_STEPS)
-    found = follow(system, starts, P, time, actions, accuracy, events=events)
+    found = follow(system, starts, P, time, actions, accuracy, past, events)
     away = np.minimum(np.minimum(found.diverged, found.unfinished), found.chattered)
     return np.moveaxis(found.states, 2, 0), away

@@ -110,18 +110,38 @@ def write_system(system: System) -> dict[str, Any]:
         "measured": system.measured,
         "actions": list(system.actions),
         "time": system.time,
-        "delays": [{"column": d.column, "state": d.state, "lag": write_array(d.lag)} for d in system.delays],
+        "delays": [
+            {"column": d.column, "state": d.state, "lag": write_array(d.lag), "bounds": d.bounds and list(d.bounds)}
+            for d in system.delays
+        ],
         "discrete": system.is_discrete,
         "hold": system.hold,
         "shared": None if system.shared is None else list(system.shared),
     }
 
 
+def _read_bounds(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    if row.get("bounds") is None:
+        return None
+    least, most = read_array(row, "bounds", (2,))
+    if not 0 < least <= most:
+        raise Damaged('the entry "bounds" of a delay is no range of lags above 0')
+    return float(least), float(most)
+
+
+def _read_past(row: Mapping[str, Any], n_state: int) -> tuple[Values, Values] | None:
+    if row.get("past") is None:
+        return None
+    past = entries.read_table(row, "past")
+    time = read_array(past, "time", (-1,))
+    return time, read_array(past, "states", (len(time), n_state))
+
+
 def read_system(row: Mapping[str, Any]) -> System:
     """The system of :func:`write_system`; raises Damaged where there is none."""
     states = entries.read_texts(row, "states")
     delays = tuple(
-        Delay(entries.read_text(d, "column"), entries.read_text(d, "state"), _read_number(d, "lag"))
+        Delay(entries.read_text(d, "column"), entries.read_text(d, "state"), _read_number(d, "lag"), _read_bounds(d))
         for d in entries.read_tables(row, "delays")
     )
     shared = row.get("shared")
@@ -168,6 +188,7 @@ def write_weighted(weighted: WeightedSystem) -> dict[str, Any]:
                 "start": write_array(s.start),
                 "covariance": write_array(s.covariance),
                 "with_parameters": write_array(s.with_parameters),
+                "past": None if s.past is None else {"time": write_array(s.past[0]), "states": write_array(s.past[1])},
             }
             for s in f.segments
         ],
@@ -189,7 +210,7 @@ def read_weighted(row: Mapping[str, Any], data: Trajectories) -> WeightedSystem:
             raise Damaged("a segment is not within the data")
         shapes = {"start": (d,), "covariance": (d, d), "with_parameters": (d, p)}
         parts = {key: read_array(s, key, shape) for key, shape in shapes.items()}
-        segments.append(Segment(run, int(rows[0]), int(rows[1]), **parts))
+        segments.append(Segment(run, int(rows[0]), int(rows[1]), **parts, past=_read_past(s, d)))
     noise = entries.read_table(row, "measurement")
     fitted = Calibrated(
         system=system,

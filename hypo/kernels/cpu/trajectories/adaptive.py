@@ -17,7 +17,7 @@ from hypo.kernels.cpu.trajectories.crossings import (
     hold_clips,
     release_clips,
 )
-from hypo.kernels.cpu.trajectories.delays import Delays, Memory, former_value, has_room, longest_step, remember
+from hypo.kernels.cpu.trajectories.delays import Delays, Memory, former_value, has_room, lag_of, longest_step, remember
 from hypo.kernels.cpu.trajectories.dormand_prince import MOMENTS, STAGES, add_error, advance
 from hypo.kernels.cpu.trajectories.lanes import (
     COLUMN,
@@ -83,7 +83,7 @@ def _find_rates(s, laws, desk, batch, lanes, slopes, extras, n):
             now = lanes.numbers[MOMENT, lane] + (MOMENTS[s] * lanes.numbers[STEP, lane] if s > 0 else 0.0)
             if extras is not None:
                 for q in range(laws.n_delay):
-                    moment = now - extras.delays.lag[q]
+                    moment = now - lag_of(extras.delays, q, lanes.counts[COLUMN, lane])
                     lanes.y[d + q, lane] = former_value(extras.delays, extras.memory, batch, lanes, lane, q, moment)
             for a in range(laws.n_action):
                 piece = max(lanes.counts[SAMPLE, lane] - 1, 0)
@@ -121,7 +121,8 @@ def _begin_step(laws, batch, lanes, extras, n):
             lanes.numbers[WISH, lane] = _first_wish(laws, lanes, lane, clock[last] - clock[0])
         stop = clock[lanes.counts[SAMPLE, lane]] if laws.n_action > 0 else clock[last]
         if extras is not None:
-            stop = longest_step(extras.delays, lanes.numbers[MOMENT, lane], clock[0], stop)
+            column = lanes.counts[COLUMN, lane]
+            stop = longest_step(extras.delays, column, lanes.numbers[MOMENT, lane], clock[0], stop)
         left = stop - lanes.numbers[MOMENT, lane]
         # A rest that would be tiny is taken along.
         reaches = lanes.numbers[WISH, lane] * 1.01 >= left

@@ -15,7 +15,7 @@ _KINKS = 6
 
 
 class Delays(NamedTuple):
-    """Columns of laws that hold a state's value ``lag`` (n_delay,) ago, of ``state`` (n_delay,).
+    """Columns of laws that hold a state's value ``lag`` (n_delay, 1 or n) ago, of ``state`` (n_delay,).
 
     ``clock`` (1 or n, n_past), ``past`` (1 or n, n_past - 1, n_delay, 4): values before the start, pieces as of inputs; with
     n_past = 0 a state has always had the value of its start.
@@ -41,16 +41,22 @@ class Memory(NamedTuple):
 
 
 @inner()
+def lag_of(delays, q, column):
+    """The lag of delay q in a column."""
+    return delays.lag[q, column if delays.lag.shape[1] > 1 else 0]
+
+
+@inner()
 def has_room(memory, lane):
     """True where another step of a lane can be kept."""
     return memory.filled[memory.slot[lane]] < memory.begin.shape[1]
 
 
 @inner(error_model="numpy")
-def longest_step(delays, moment, origin, stop):
-    """The moment up to which a step may go: within the shortest lag, and not across a kink."""
+def longest_step(delays, column, moment, origin, stop):
+    """The moment up to which a step of a column may go: within its shortest lag, and not across a kink."""
     for q in range(delays.lag.shape[0]):
-        lag = delays.lag[q]
+        lag = lag_of(delays, q, column)
         stop = min(stop, moment + lag)
         k = np.floor((moment - origin) / lag + 1e-9) + 1.0
         if k <= _KINKS:

@@ -6,6 +6,7 @@ from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.cpu.evaluate import SHARE
 from hypo.kernels.cpu.rows import assign
 from hypo.kernels.cpu.trajectories.batch import DIVERGED, DONE, clock_of, give_up, input_at
+from hypo.kernels.cpu.trajectories.delays import lag_of
 from hypo.kernels.cpu.trajectories.laws import count_variables, evaluate_one, make_desk
 
 # Lanes of a block.
@@ -65,7 +66,7 @@ def _read_former(first, n, k, laws, batch, delays, samples, X):
         i = delays.state[q]
         for lane in range(n):
             clock = batch.time[clock_of(batch, first + lane)]
-            back = int(np.round(delays.lag[q] / (clock[1] - clock[0])))
+            back = int(np.round(lag_of(delays, q, first + lane) / (clock[1] - clock[0])))
             at = k - back
             value = batch.starts[i, first + lane] if at < 0 else samples.states[at, i, first + lane]
             if at < 0 and delays.past.shape[1] > 0:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from hypo.dynamics.discovery.proposals.views import integration_matrix, make_equation
+from hypo.dynamics.discovery.proposals.views import _choose_runs, integration_matrix, make_equation
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -77,3 +77,11 @@ def test_second_order_integrates_twice():
     assert (view.name, equation.names) == ("integral", ("x", "x_dot"))
     r = view.of(-2.0 * view.X[0] - 0.1 * view.X[1]) - view.target
     assert r @ r / len(r) < 1.5
+
+
+def test_of_many_runs_some_are_taken_whole():
+    time = np.linspace(0, 8, 150)
+    runs = tuple(Run(str(r), time, np.sin(time)[:, None], np.empty((150, 0)), np.arange(150)) for r in range(10))
+    assert len(_choose_runs(Trajectories(runs, "t", ("x",)))) == 4
+    short = tuple(Run(r.name, r.time[:20], r.states[:20], r.actions[:20], r.rows[:20]) for r in runs)
+    assert len(_choose_runs(Trajectories(short, "t", ("x",)))) == 10
