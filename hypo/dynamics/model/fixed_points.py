@@ -98,7 +98,7 @@ class Portrait:
             lines.insert(0, f"with the inputs{given}:")
         if self.cycle:
             ranges = ", ".join(f"{name} from {a:.4g} to {b:.4g}" for name, (a, b) in self.cycle.ranges.items())
-            lines.append(f"the orbit of the longest run, {ranges}: period {self.cycle.period:.4g}")
+            lines.append(f"the longest run leads to a cycle of period {self.cycle.period:.4g}, {ranges}")
         return "\n".join([*lines, *self.remarks])
 
 

@@ -124,7 +124,7 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
 
 
 def _describe_growth(model: ModelFields) -> str:
-    """What noise that grows with its state means."""
+    """A clause on states whose noise grows with them; empty for none."""
     growing = [s for s, mix in zip(model.data.states, model.best.measurement.mix, strict=False) if mix < CONSTANT]
     return f", that of {join_words(growing)} of a typical one, for it grows with the state" if growing else ""
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hypo.dynamics.model.interventions import _row_of
 from hypo.dynamics.model.score import score_runs
+from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError, InputError
+from hypo.expression.parser import parse
 from tests.dynamics.model import cases
 from tests.dynamics.model.cases import Case, inputs_at, make_data, make_model, simulate
 
@@ -152,3 +155,11 @@ def test_runs_of_other_columns_are_refused() -> None:
     with pytest.raises(DataError, match="has the states x and the inputs none; expected th, w and none"):
         score_runs(make_model(cases.DAMPED), make_data(cases.DECAY))
     assert inputs_at(DRIVEN, np.zeros(1)).shape == (1, 1)
+
+
+def test_a_law_of_second_order_is_set_by_the_name_of_the_position() -> None:
+    laws = (parse("x_dot"), parse("-9*sin(x)"))
+    system = System(laws, ("x", "x_dot"), measured=1)
+    assert _row_of(system, "x") == _row_of(system, "x_dot") == 1
+    # Where both were measured each has a law of its own.
+    assert _row_of(System(laws, ("x", "x_dot")), "x") == 0
