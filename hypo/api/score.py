@@ -253,18 +253,18 @@ def apply_start(e: Expression, start: Mapping[str, float] | str | None) -> Expre
     return replace(e, constants=constants)
 
 
-def read_start(text: str) -> Iterator[tuple[str, float]]:
-    """Names and numbers in a text like ``a=500, b=0.01``."""
+def read_start(text: str, what: str = "start") -> Iterator[tuple[str, float]]:
+    """Names and numbers in a text like ``a=500, b=0.01``; messages call it ``what``."""
     seen = set()
     for part in text.split(","):
         name, sign, number = (piece.strip() for piece in part.partition("="))
         if not name or not sign:
-            raise InputError(f'start must be written NAME=NUMBER, separated by commas, got "{part.strip()}"')
+            raise InputError(f'{what} must be written NAME=NUMBER, separated by commas, got "{part.strip()}"')
         if name in seen:
-            raise InputError(f"start gives two values to {name}; give one")
+            raise InputError(f"{what} gives two values to {name}; give one")
         seen.add(name)
         try:
             value = float(number)
         except ValueError:
-            raise InputError(f'the start of {name} must be a finite number, got "{number}"') from None
+            raise InputError(f'the {what} of {name} must be a finite number, got "{number}"') from None
         yield name, value

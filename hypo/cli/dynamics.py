@@ -131,7 +131,9 @@ def _tell_time(limit: Any, is_silent: bool) -> Any:
 @click.option("--start", metavar="X=1,V=0", help="Where states begin (default: where the first run began).")
 @click.option("--until", type=float, metavar="T", help="Time of the last row (default: that of the data).")
 @click.option("--step", type=float, metavar="DT", help="Time between rows.")
-@click.option("--actions", metavar="U.csv", help="A table of times and inputs.")
+@click.option(
+    "--actions", metavar="U.csv|U=0.5", help="A table of times and inputs, or constant ones (default: as recorded)."
+)
 @click.option(
     "--event", "events", multiple=True, metavar="C: X=…", help='What happens where, as in "x > 2: v = -0.9*v".'
 )
@@ -162,6 +164,6 @@ def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: boo
         write_file(out, text)
     if plot:
         note(f"the plot was written to {rollouts.draw(found, folder)}")
-    for line in rollouts.describe_runaways(found):
+    for line in found.describe_ends():
         note(line)
     return FOUND

@@ -13,7 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,6 +45,11 @@ from hypo.cli.uncertainty import audit, bound, profile, suggest, write
 from hypo.errors import HypoError
 from hypo.failures import DEBUG
 
+if TYPE_CHECKING:
+    from hypo.knowledge import Finding
+
+# Options of hypo check that say what columns of trajectories are for.
+ROLES = ("time", "state", "action", "group")
 # What helps where the system has nothing left to give, by the number of the error.
 REMEDIES = {
     errno.EMFILE: "allow more open files (ulimit -n)",
@@ -248,6 +253,12 @@ def predict(
 @click.option("--features", metavar="A,B,…", help="Columns a formula may use (with DATA.csv).")
 @EXCLUDE
 @THOUSANDS
+@click.option("--time", metavar="COLUMN", help="Column of times: check it for laws of motion (hypo dynamics).")
+@click.option("--state", metavar="X,V,…", help="Columns of states, for laws of motion.")
+@click.option("--action", metavar="U,…", help="Columns of inputs, for laws of motion.")
+@click.option("--group", metavar="COLUMN", help="Column that tells runs apart, for laws of motion.")
+@click.option("--order", type=int, default=1, metavar="1|2", help="2: laws give accelerations.")
+@click.option("--discrete", is_flag=True, help="Laws give the next value.")
 def check(
     knowledge: str,
     data: str | None,
@@ -255,11 +266,17 @@ def check(
     features: str | None,
     exclude: str | None,
     thousands: str | None,
+    **motion: Any,
 ) -> int:
-    """Look over a knowledge file, alone or against a table, and name every problem with its line."""
+    """Look over a knowledge file, alone or against a table, and name every problem with its line.
+
+    For laws of motion (hypo dynamics) say --time or --state, and the other columns as there.
+    """
     from hypo.knowledge import lint
 
     dataset = None
+    if any(motion[name] is not None for name in ROLES):
+        return _check_motion(knowledge, data, motion)
     if data is not None:
         from hypo.data import TableOptions, as_dataset, read_table
 
@@ -270,7 +287,24 @@ def check(
         dataset, _ = as_dataset(data, target, options)
         for line in dataset.notes:
             note(line)
-    findings = lint(knowledge, dataset)
+    return _tell_findings(knowledge, lint(knowledge, dataset))
+
+
+def _check_motion(knowledge: str, data: str | None, motion: dict[str, Any]) -> int:
+    """The same of a file and a table of trajectories."""
+    from hypo.dynamics.checking import check_motion
+    from hypo.dynamics.reading import Roles
+
+    if data is None:
+        return complain(
+            "a check for laws of motion needs a table of trajectories: hypo check K.toml TRAJ.csv --time t", USAGE
+        )
+    roles = Roles(*(motion.pop(name) for name in ROLES))
+    return _tell_findings(knowledge, check_motion(knowledge, data, roles, **motion))
+
+
+def _tell_findings(knowledge: str, findings: Sequence[Finding]) -> int:
+    """Print all that was found, and the exit code."""
     for finding in findings:
         say(str(finding))
     errors = sum(finding.level == "error" for finding in findings)

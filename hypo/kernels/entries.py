@@ -97,10 +97,10 @@ def entries_of_motion() -> Iterator[Entry]:
     """Kernels that follow systems through time, which searches for a single law do not need."""
     f, F, _ = _zeros(np.float64)
     i, _, _ = _zeros(np.int32)
-    n, _, _ = _zeros(np.int64)
+    n, N, _ = _zeros(np.int64)
     laws, cube, hypercube = Laws(i, i, n, f, n, 1, 0, 0, 0, 0), np.zeros((1, 1, 1)), np.zeros((1, 1, 1, 1))
     batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
-    delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f), Control(1.0, f, 0, True)
+    delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f, N), Control(1.0, f, 0, True)
     yield _entry(follow_adaptive, laws, batch, control, samples)
     yield _entry(follow_discrete, laws, batch, f, samples, delays, events)
     yield _entry(rates_and_slopes, laws, F, F, cube)

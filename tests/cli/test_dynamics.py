@@ -15,6 +15,7 @@ from hypo.dynamics.report import page, pictures
 from hypo.errors import InputError
 from hypo.expression.program import Program
 from tests.cli.command_line import Cli, write_csv
+from tests.dynamics.model.cases import Case, make_model
 from tests.dynamics.report.models import pendulum, spring
 
 T = np.linspace(0.0, 4.0, 41)
@@ -223,6 +224,18 @@ def test_a_rollout_as_json_and_as_a_plot(cli: Cli) -> None:
     expected = model.rollout(n_samples=30)
     assert content["states"]["x"]["median"] == expected.median[:, 0].tolist()
     assert content["states"]["v"]["upper"] == expected.band(0.5)[1][:, 1].tolist()
+
+
+def test_inputs_of_a_rollout(cli: Cli) -> None:
+    driven = Case({"x": "u - k*x"}, {"k": 0.5}, [1.0], inputs={"u": (0.0, 2.0)})
+    make_model(driven).save("m")
+    write_csv(Path("U.csv"), "t,u,remark", [0.0, 4.0], [0.5, 0.5], [1, 2])
+    line = ("rollout", "m", "--start", "x=1", "--samples", "4")
+    by_table = cli(*line, "--actions", "U.csv", "--step", "1")
+    assert by_table[0] == 0 and by_table[1].splitlines()[-1].startswith("4,")
+    assert cli(*line, "--actions", "u=0.5", "--until", "4", "--step", "1")[1] == by_table[1]
+    assert cli(*line)[0] == 0
+    assert "give actions up to 99 (--actions U.csv)" in cli(*line, "--until", "99")[2]
 
 
 def test_events(cli: Cli) -> None:

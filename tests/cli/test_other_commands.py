@@ -4,10 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hypo
-from tests.cli.command_line import FAST, Cli
+from tests.cli.command_line import FAST, Cli, write_csv
 
 
 def test_score_refits_named_constants(cli: Cli) -> None:
@@ -95,6 +96,18 @@ def test_show_plots(cli: Cli, result: str) -> None:
     assert code == 0
     assert out.endswith("Plot written to a.png\n")
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_check_for_laws_of_motion(cli: Cli) -> None:
+    write_csv(Path("run.csv"), "t,x,v", np.arange(10.0), np.arange(10.0) ** 2, 2 * np.arange(10.0))
+    Path("k.toml").write_text('[dynamics]\nx = "v"\npositive = ["w"]\n')
+    assert "hypo check K.toml TRAJ.csv --time t --state x,v" in cli("check", "k.toml", "run.csv")[1]
+    code, out, err = cli("check", "k.toml", "run.csv", "--time", "t", "--state", "x,v")
+    assert (code, out) == (2, "k.toml: error: [dynamics] positive: w is no state; the states are x, v\n")
+    assert "k.toml cannot be used: 1 problem" in err
+    Path("k.toml").write_text('[dynamics]\nx = "v"\n')
+    assert cli("check", "k.toml", "run.csv", "--state", "x,v") == (0, "k.toml: no problems found\n", "")
+    assert cli("check", "k.toml", "--time", "t")[0] == 2
 
 
 def test_check(cli: Cli) -> None:

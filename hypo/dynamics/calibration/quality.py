@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.segments import Segments, gather, guess_by_samples
-from hypo.dynamics.trajectories import Trajectories
+from hypo.dynamics.trajectories import Run, Trajectories
 
 Values = NDArray[np.float64]
 
@@ -31,6 +31,14 @@ def r_squared(found: Values, measured: Values) -> tuple[Values, float]:
         rest = np.sum(np.where(known, found - x, 0.0) ** 2, axis=0)
         spread = np.sum(np.where(known, x - mean, 0.0) ** 2, axis=0)
         return 1.0 - rest / spread, float(1.0 - rest.sum() / spread.sum())
+
+
+def given_start(fitted: Values, run: Run) -> Values:
+    """The start (n_state,) that the first row of a run gives: what was not measured there begins at the fitted start."""
+    out = np.array(fitted, float)
+    known = np.flatnonzero(np.isfinite(run.states[0]))
+    out[known] = run.states[0][known]
+    return out
 
 
 def segments_of(calibrated: Calibrated, data: Trajectories) -> Segments:

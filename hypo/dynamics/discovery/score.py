@@ -63,7 +63,7 @@ class Scorer:
         equations, states = [system.equations[k] for k in self.sought], [system.states[k] for k in self.sought]
         found = system_structure(equations, states, len(self.columns), self.rows)
         free = len(system.of_constants)
-        others = max(free - system.n_constant - found.equal, 0)
+        others = max(found.numbers - system.n_constant - found.equal, 0)
         return found.nats + others * (math.log(max(free, 1)) + SHARED)
 
     def numbers(self, fitted: Calibrated) -> float:

@@ -1,7 +1,8 @@
 """Events: what happens to the states of a system at the moment when a condition comes true.
 
 ``x > 2: v = -0.9*v`` is a wall, ``x > 2: x = 2`` a clip (the state stays at the bound while its rate points outward), and
-``n > 100: n = n/2, k = 0`` a dilution. Right-hand sides see the values before the event.
+``n > 100: n = n/2, k = 0`` a dilution. Right-hand sides see the values before the event. Where v is the rate of x, a wall that
+takes all speed (``x > 2: v = 0``), or whose bounces come too quickly to be followed, holds both until the forces point inward.
 """
 
 from __future__ import annotations
@@ -36,21 +37,29 @@ class Event:
         margin: an expression over columns.
         assignments: states and their new values, all from the values before.
         clip: the state that is held at a bound, None where there is none.
+        wall: the state that the condition compares with a number, None where it compares something else.
     """
 
     text: str
     margin: Expression
     assignments: tuple[tuple[str, Expression], ...]
     clip: Clip | None = None
+    wall: Clip | None = None
 
     @staticmethod
-    def parse(text: str, columns: Sequence[str], constants: Mapping[str, float] | None = None) -> Event:
+    def parse(
+        text: str,
+        columns: Sequence[str],
+        constants: Mapping[str, float] | None = None,
+        states: Sequence[str] | None = None,
+    ) -> Event:
         """The event written in ``text``: ``condition: state = value, state = value``.
 
         Args:
             text: the condition compares two formulas by ``>`` or ``<`` (``>=`` and ``<=`` are the same).
-            columns: names that formulas may use; what is assigned must be one of them.
+            columns: names that formulas may use.
             constants: values of other names.
+            states: what can be assigned; None: all columns.
 
         Raises:
             FormulaError: the text has another form, a formula cannot be read, or a name is not known.
@@ -61,19 +70,25 @@ class Event:
             raise FormulaError(f"the event {text!r} cannot be read: {_FORM}")
         left, right = (_read(text, side, columns, constants) for side in sides)
         is_above = ">" in condition
-        assignments = []
+        assignments, states = [], columns if states is None else states
         for part in _split(happens):
             match = _ASSIGNMENT.fullmatch(part)
-            if match is None or match[1] not in columns:
+            if match is not None and match[1] in columns and match[1] not in states:
                 raise FormulaError(
-                    f"the event {text!r} cannot be read at {part.strip()!r}: {_FORM}, of the states {', '.join(columns)}"
+                    f"the event {text!r} assigns {match[1]}, which is no state; events can set the states {', '.join(states)}"
+                )
+            if match is None or match[1] not in states:
+                raise FormulaError(
+                    f"the event {text!r} cannot be read at {part.strip()!r}: {_FORM}, of the states {', '.join(states)}"
                 )
             assignments.append((match[1], _read(text, match[2], columns, constants)))
         names = [name for name, _ in assignments]
         if len(set(names)) < len(names):
             raise FormulaError(f"the event {text!r} assigns a state twice; give each one value")
         margin = left - right if is_above else right - left
-        return Event(text, margin, tuple(assignments), _find_clip(left, right, is_above, assignments))
+        wall = _find_wall(left, right, is_above)
+        clips = wall is not None and any(n == wall.state and is_number(e, wall.bound) for n, e in assignments)
+        return Event(text, margin, tuple(assignments), wall if clips else None, wall)
 
 
 def _read(text: str, formula: str, columns: Sequence[str], constants: Mapping[str, float] | None) -> Expression:
@@ -98,17 +113,14 @@ def _split(text: str) -> list[str]:
     return parts
 
 
-def _find_clip(
-    left: Expression, right: Expression, is_above: bool, assignments: Sequence[tuple[str, Expression]]
-) -> Clip | None:
-    """A state beyond a number is set to this number."""
-    if len(left) > 1 and len(right) == 1:
-        return None
+def is_number(e: Expression, number: float) -> bool:
+    """True for a formula that is this number alone."""
+    return not e.variables and len(e) == 1 and e.constants[0].value == number
+
+
+def _find_wall(left: Expression, right: Expression, is_above: bool) -> Clip | None:
+    """The state that is compared with a number."""
     state, bound = (left, right) if left.variables else (right, left)
     if len(state) > 1 or not state.variables or bound.variables or len(bound) > 1:
         return None
-    for name, value in assignments:
-        is_number = not value.variables and len(value) == 1
-        if name == state.variables[0] and is_number and value.constants[0].value == bound.constants[0].value:
-            return Clip(name, bound.constants[0].value, is_above == (state is left))
-    return None
+    return Clip(state.variables[0], bound.constants[0].value, is_above == (state is left))

@@ -16,7 +16,7 @@ from hypo.dynamics.integration.compiled import laws_of, make_batch
 from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.extras import History, make_delays, make_events
 from hypo.dynamics.system import System
-from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, TOO_MANY, Control, Samples
+from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, NO_VALUE, TOO_MANY, Control, Samples
 
 Values = NDArray[np.float64]
 
@@ -54,12 +54,14 @@ class Followed:
         unfinished: (n,), the moment at which a column had taken the most steps; infinity where none had.
         chattered: (n,), the moment at which events of a column followed each other ever more quickly; infinity where they did
             not.
+        has_value: (n,), False for a column that diverged since its law has no value beyond.
     """
 
     states: Values
     diverged: Values
     unfinished: Values
     chattered: Values
+    has_value: NDArray[np.bool_]
 
     @property
     def is_whole(self) -> NDArray[np.bool_]:
@@ -171,12 +173,13 @@ def _follow(
     return samples
 
 
-def _reasons(samples: Samples) -> tuple[Values, Values, Values]:
-    """For each reason the moments at which columns ended for it, infinity for the others."""
+def _reasons(samples: Samples) -> tuple[Values, Values, Values, NDArray[np.bool_]]:
+    """For each reason the moments at which columns ended for it, infinity for the others; False without a value."""
     diverged, unfinished, chattered = (
-        np.where(samples.status == why, samples.ended, np.inf) for why in (DIVERGED, TOO_MANY, CHATTERS)
+        np.where(np.isin(samples.status, why), samples.ended, np.inf)
+        for why in ((DIVERGED, NO_VALUE), (TOO_MANY,), (CHATTERS,))
     )
-    return diverged, unfinished, chattered
+    return diverged, unfinished, chattered, samples.status != NO_VALUE
 
 
 def _differences(
@@ -206,6 +209,7 @@ def _differences(
     found = _follow(system, (moved[:d], moved[d:], time, actions), fine, past, events, with_slopes=False)  # type: ignore[arg-type]
     states = found.states.reshape(*found.states.shape[:2], 2 * m + 1, n)
     slopes = (states[:, :, 1 : m + 1] - states[:, :, m + 1 :]) / (2 * nudge)
-    diverged, unfinished, chattered = (moments[:n] for moments in _reasons(found))
+    diverged, unfinished, chattered, has_value = _reasons(found)
     own = np.ascontiguousarray(states[:, :, 0])
-    return FollowedWithSensitivities(own, diverged, unfinished, chattered, slopes[:, :, :d], slopes[:, :, d:])
+    reasons = diverged[:n], unfinished[:n], chattered[:n], has_value[:n]
+    return FollowedWithSensitivities(own, *reasons, slopes[:, :, :d], slopes[:, :, d:])

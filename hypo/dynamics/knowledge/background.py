@@ -102,15 +102,19 @@ def make_background(knowledge: Knowledge | None, columns: Columns) -> Background
     """
     if knowledge is None:
         return None
-    states = columns.data.states
-    require_names(knowledge, states, columns.data.actions, columns.names)
+    require_use(knowledge, columns)
+    along = np.vstack(columns.at_rows)
+    ends = zip(np.nanmin(along, axis=0).tolist(), np.nanmax(along, axis=0).tolist(), strict=True)
+    ranges = dict(zip(columns.names, ends, strict=True))
+    stated = {name: knowledge.ranges[name] for name in ranges if name in knowledge.ranges}
+    return Background(knowledge, columns.names, columns.data.states, ranges | stated)
+
+
+def require_use(knowledge: Knowledge, columns: Columns) -> None:
+    """Raises KnowledgeError where knowledge cannot be of use for laws of these columns."""
+    require_names(knowledge, columns.data.states, columns.data.actions, columns.names)
     if columns.options.order == 2 and knowledge.dynamics and knowledge.dynamics.positive:
         raise KnowledgeError(
             f"{knowledge.source}: [dynamics] positive: the law of an acceleration does not keep a state from becoming "
             "negative; leave it out at order 2"
         )
-    along = np.vstack(columns.at_rows)
-    ends = zip(np.nanmin(along, axis=0).tolist(), np.nanmax(along, axis=0).tolist(), strict=True)
-    ranges = dict(zip(columns.names, ends, strict=True))
-    stated = {name: knowledge.ranges[name] for name in ranges if name in knowledge.ranges}
-    return Background(knowledge, columns.names, states, ranges | stated)

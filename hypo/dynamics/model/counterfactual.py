@@ -22,6 +22,7 @@ from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.interventions import Intervention
+from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.abduction import find_segment
 from hypo.dynamics.model.rollouts.bands import Rollout, quantiles
 from hypo.dynamics.model.rollouts.courses import read_actions
@@ -41,8 +42,9 @@ class Counterfactual:
     """A run as it was and as it would have been, drawn together: draw k of both has the same system, constants and start.
 
     Attributes:
-        factual: trajectories under the law and the inputs as recorded.
-        changed: under the changed ones; ``noise`` holds the errors of the samples of the run, NaN where there was none.
+        factual: states under the law and the inputs as recorded, without errors of measurement: their medians and bands are of
+            the states themselves.
+        changed: the same under the changed ones.
         observed: (n_time, n_measured), the samples as recorded.
         remarks: sentences for the user.
     """
@@ -54,6 +56,20 @@ class Counterfactual:
 
     def __repr__(self) -> str:
         return f"<Counterfactual: as it was {self.factual!r}, and as it would have been>"
+
+    def __str__(self) -> str:
+        """Of each state the median and the band of 90 % at the last moment: as it was, as it would have been, the effect."""
+        of = [
+            (self.factual.median, self.factual.band()),
+            (self.changed.median, self.changed.band()),
+            (quantiles(self.effect, (0.5,))[0], self.effect_band()),
+        ]
+        clock = self.factual.clock
+        lines = [f"{len(self.changed.states)} draws; at {clock} = {self.time[-1]:g}, medians and bands of 90 %:"]
+        for k, name in enumerate(self.factual.names):
+            parts = [f"{m[-1, k]:.4g} ({low[-1, k]:.4g} to {high[-1, k]:.4g})" for m, (low, high) in of]
+            lines.append(f"{name}: {parts[0]} as it was, {parts[1]} as it would have been; effect {parts[2]}")
+        return "\n".join([*lines, *(f"{remark}." for remark in self.remarks)])
 
     @property
     def time(self) -> Values:
@@ -67,8 +83,7 @@ class Counterfactual:
 
     def band(self, level: float = 0.9) -> tuple[Values, Values]:
         """The band of the states as they would have been, (n_time, n_state) each."""
-        low, high = quantiles(self.changed.states, (0.5 - 0.5 * level, 0.5 + 0.5 * level))
-        return low, high
+        return self.changed.band(level)
 
     def effect_band(self, level: float = 0.9) -> tuple[Values, Values]:
         """The band of the difference that the change makes, (n_time, n_state) each."""
@@ -78,7 +93,7 @@ class Counterfactual:
     def measured(self) -> Values:
         """Samples as they would have been, with the errors of the run (n_sample, n_time, n_measured); NaN where none was."""
         m = self.observed.shape[1]
-        return self.changed.states[:, :, :m] + self.changed.noise[:, :, :m]
+        return self.changed.states[:, :, :m] + (self.observed - self.factual.states[:, :, :m])
 
 
 def find_counterfactual(
@@ -129,8 +144,7 @@ def find_counterfactual(
     if not factual:
         raise InputError("no drawn system has the constants that do sets; set a law instead")
     remarks = _remarks(model, run, factual, left_out, n_samples)
-    first = _as_rollout(model, run, factual)
-    return Counterfactual(first, _as_rollout(model, run, changed, first.noise), run.states, remarks)
+    return Counterfactual(_as_rollout(model, run, factual), _as_rollout(model, run, changed), run.states, remarks)
 
 
 def _recorded(model: ModelFields, trajectory: str | int | Trajectories) -> tuple[Run, int | None]:
@@ -155,7 +169,7 @@ def _set_input(model: ModelFields, run: Run, given: Values | None, name: str, va
 
 
 def _remarks(
-    model: ModelFields, run: Run, factual: list[tuple[Members, Values, Values]], left_out: int, n: int
+    model: ModelFields, run: Run, factual: list[tuple[Members, Values, NDArray[np.void]]], left_out: int, n: int
 ) -> tuple[str, ...]:
     out = []
     if left_out:
@@ -173,29 +187,25 @@ def _remarks(
     return tuple(out)
 
 
-def _as_rollout(
-    model: ModelFields, run: Run, parts: list[tuple[Members, Values, Values]], noise: Values | None = None
-) -> Rollout:
-    """Trajectories of all systems, with the errors that the samples had in each draw."""
+def _as_rollout(model: ModelFields, run: Run, parts: list[tuple[Members, Values, NDArray[np.void]]]) -> Rollout:
+    """Trajectories of all systems."""
     states = np.concatenate([paths for _, paths, _ in parts])
     system = np.concatenate([np.full(m.n, m.number) for m, _, _ in parts])
-    if noise is None:
-        noise = np.zeros_like(states)
-        m = model.system.n_measured
-        noise[:, :, :m] = run.states[None] - states[:, :, :m]
     used = sorted(set(system.tolist()))
     centres = np.array([quantiles(states[system == k], (0.5,))[0] for k in used])
     weights = np.array([np.mean(system == k) for k in used])
+    ended = np.concatenate([away for _, _, away in parts])
     return Rollout(
         run.time,
         model.states,
         states,
-        np.concatenate([away for _, _, away in parts]),
+        ended["moment"],
         np.searchsorted(used, system),
         centres,
         weights,
         states,
-        noise,
+        np.zeros_like(states),
         model.data.time,
-        dict(model.data.units),
+        find_units(model.system, model.data),
+        reason=ended["reason"],
     )

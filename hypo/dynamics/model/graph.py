@@ -35,6 +35,8 @@ LETTERS = 10.0
 SHORT = 7
 LONG = 10
 LONGEST = 20
+# What the colours of edges stand for, by sign.
+SIGNS = {"+": "raises", "-": "lowers", "±": "either"}
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _edges_of(system: System, X: Values, width: dict[str, float]) -> list[Edge]:
 
 def draw_graph(graph: Graph, ax: Axes) -> None:
     """Draw a graph as :meth:`Graph.plot` does, into axes that have nothing else."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Circle, FancyArrowPatch
 
     n, m = len(graph.states), len(graph.inputs)
@@ -183,6 +186,10 @@ def draw_graph(graph: Graph, ax: Axes) -> None:
         box = {"boxstyle": "round,pad=0.15", "fc": shade, "ec": "none"} if is_long else None
         size = LETTERS * min(1.0, (LONGEST if is_long else SHORT) / len(name))
         ax.text(x, y, name.replace("$", r"\$"), ha="center", va="center", zorder=4, bbox=box, fontsize=size)
+    signs = {e.sign for e in graph.edges if e.probability >= DRAWN}
+    handles = [Line2D([], [], color=color[s], lw=1.8, label=words) for s, words in SIGNS.items() if s in signs]
+    if handles:
+        ax.legend(handles=handles, loc="lower right", fontsize="small", frameon=False)
     ax.set_aspect("equal")
     side = 1.8 if n > 1 or m else 0.8
     ax.set_xlim(-2.4 if m else -side, side)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.model.names import list_leaves, name_lags, name_parameters
+from hypo.dynamics.model.names import find_speeds, list_leaves, name_lags, name_parameters
 from hypo.dynamics.system import System
 from hypo.errors import FormulaError, InputError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse, right_hand_side
+from hypo.expression.program import Program
 
 Values = NDArray[np.float64]
 
@@ -24,18 +25,19 @@ class Intervention:
     """The parts of a law that are set.
 
     Attributes:
-        constants: values by name.
+        constants: by name, numbers or formulas of constants as they were.
         laws: texts by state.
         inputs: by name, as :meth:`WorldModel.rollout` takes them.
     """
 
-    constants: Mapping[str, float]
+    constants: Mapping[str, Expression]
     laws: Mapping[str, str]
     inputs: Mapping[str, Any]
 
     @staticmethod
     def of(model: ModelFields, do: Mapping[str, Any] | None) -> Intervention:
-        """``{"k": 0}``, a constant by name; ``{"x": "law"}``, the law of a state; ``{"u": value}``, an input.
+        """``{"k": 0}`` or ``{"k": "k/2"}``, a constant by name; ``{"x": "law"}``, the law of a state, of its acceleration where
+        that was found; ``{"u": value}``, an input.
 
         Raises:
             InputError: a name is none of these, or a value does not fit it.
@@ -49,9 +51,12 @@ class Intervention:
             if name in model.actions:
                 inputs[name] = value
             elif name in model.states:
-                laws[name] = value if isinstance(value, str) else repr(_number(name, value))
+                state = _find_law(model.system, name)
+                if state in laws:
+                    raise InputError(f"do sets the law of {name} twice, as {state}, too; give it once")
+                laws[state] = value if isinstance(value, str) else repr(_number(name, value))
             elif name in names:
-                constants[name] = _number(name, value)
+                constants[name] = _read_constant(name, value, names)
             else:
                 have = [("constants", names), ("states", model.states), ("inputs", model.actions)]
                 known = "; ".join(f"{kind} {', '.join(of)}" for kind, of in have if of)
@@ -69,10 +74,11 @@ class Intervention:
         names = name_parameters(model.system)
         changed = P.copy()
         for name, value in self.constants.items():
-            place = places.get(names.index(name))
-            if place is None:
+            used = (name, *(n for n in value.variables if n != name))
+            own = [row for n in used if (row := places.get(names.index(n))) is not None]
+            if len(own) < len(used):
                 return None
-            changed[place] = value
+            changed[own[0]] = Program.of(value, used).value(np.ascontiguousarray(P[own]))
         for state, text in self.laws.items():
             found = self._with_law(model, system, state, text, {n: places.get(j) for j, n in enumerate(names)})
             if found is None:
@@ -112,6 +118,26 @@ class Intervention:
             values[slot] = system.parameters[place]
         equations = (*system.equations[:at], law.with_values(values), *system.equations[at + 1 :])
         return system.with_equations(equations, shared)
+
+
+def _find_law(system: System, name: str) -> str:
+    """The state whose equation is the law of a state: with order 2 that of the speed of a measured one."""
+    row = find_speeds(system).get(system.states.index(name))
+    return name if row is None else system.states[row]
+
+
+def _read_constant(name: str, value: Any, names: Sequence[str]) -> Expression:
+    """A number, or a formula of constants."""
+    if not isinstance(value, str):
+        return Expression.constant(_number(name, value))
+    wrong = f'do sets "{name}" to {value!r:.40}; give a number, or a formula of the constants {", ".join(names)}'
+    try:
+        found = parse(value, variables=names)
+    except FormulaError as error:
+        raise InputError(f"{wrong}: {error}") from error
+    if found.free:
+        raise InputError(wrong)
+    return found
 
 
 def _number(name: str, value: Any) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from hypo.dynamics.system import System
+from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
 
 
@@ -23,6 +24,25 @@ def list_leaves(system: System) -> tuple[Leaf, ...]:
     """All fitted numbers of a system, in the order of the equations."""
     places = [(k, slot) for k, e in enumerate(system.equations) for slot in e.free]
     return tuple(Leaf(k, slot, of) for (k, slot), of in zip(places, system.of_constants, strict=True))
+
+
+def find_speeds(system: System) -> dict[int, int]:
+    """Places of hidden states that are the rate of a measured one, by the place of that."""
+    hidden = {name: k for k, name in enumerate(system.states) if k >= system.n_measured}
+    out = {}
+    for k, e in enumerate(system.equations[: system.n_measured]):
+        if not system.is_discrete and len(e) == 1 and e.variables and e.variables[0] in hidden:
+            out[k] = hidden[e.variables[0]]
+    return out
+
+
+def find_units(system: System, data: Trajectories) -> dict[str, str]:
+    """Unit texts of all columns as far as they are known, speeds and former values too."""
+    units = {name: text for name, text in data.units.items() if name in (*system.columns, data.time)}
+    for k, row in find_speeds(system).items():
+        if (rate := data.rate_unit(system.states[k])) is not None:
+            units[system.states[row]] = rate.text
+    return units | {d.column: units[d.state] for d in system.delays if d.state in units}
 
 
 def name_parameters(system: System) -> tuple[str, ...]:

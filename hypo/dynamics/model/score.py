@@ -12,7 +12,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.past import begin_run
-from hypo.dynamics.calibration.quality import r_squared
+from hypo.dynamics.calibration.quality import given_start, r_squared
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.abduction import find_segment, guess_start, slopes_along
 from hypo.dynamics.model.rollouts.rollout import as_events
@@ -33,8 +33,8 @@ class Score:
     """How well runs are predicted from their first samples.
 
     Attributes:
-        r2: by state, of the likeliest system with its fitted constants, begun at the first sample of each run; -inf where the
-            states run away.
+        r2: by state, of the likeliest system with its fitted constants, begun at the first row of each run (what was not
+            measured there begins where it fits best, as in the report); -inf where the states run away.
         r2_fitted: the same from the start that fits best.
         log_likelihood: of the samples after the first of each run, given that one, all systems, errors of constants and noise
             taken together.
@@ -66,8 +66,8 @@ def score_runs(model: ModelFields, data: Trajectories) -> Score:
         each = [np.log(w.weight / total) + _log_likelihood(model, w.fitted, run) for w in model.systems if w.weight > 0]
         logs += float(np.logaddexp.reduce(each))
         n += int(np.isfinite(run.states[1:]).sum())
-    given = [guess_start(model.best, model.data, run) for run in runs]
     fitted = [find_segment(model.best, model.data, run, None, events).start for run in runs]
+    given = [given_start(start, run) for start, run in zip(fitted, runs, strict=True)]
     return Score(_predicted(model, given, runs), _predicted(model, fitted, runs), logs, n)
 
 
@@ -95,10 +95,12 @@ def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
     known[0] = False
     rows = np.flatnonzero(known.ravel())[:MOST_SAMPLES]
     sd = noise_of(fitted, path.states[:, :, 0])
-    S0 = np.zeros((len(first), len(first)))
-    S0[:m, :m] = np.diag(sd[0] ** 2)
-    size = np.maximum(np.abs(path.states[:, m:, 0]).max(0), np.abs(first[m:]))
-    S0[m:, m:] = np.diag((HIDDEN * np.maximum(size, 1e-300)) ** 2)
+    # What the first row does not tell, hidden states and gaps, is known to its size only.
+    size = np.maximum(np.abs(path.states[:, :, 0]).max(0), np.abs(first))
+    spread = HIDDEN * np.maximum(size, 1e-300)
+    told = np.flatnonzero(np.isfinite(run.states[0]))
+    spread[told] = sd[0, told]
+    S0 = np.diag(spread**2)
     Js = path.by_start[:, :m, :, 0].reshape(-1, len(first))[rows]
     Jp = path.by_parameter[:, :m, :, 0].reshape(-1, path.by_parameter.shape[2])[rows]
     r = (run.states - path.states[:, :m, 0]).ravel()[rows] - Js @ (first - best)

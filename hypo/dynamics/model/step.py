@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts import rollout
+from hypo.dynamics.model.rollouts.bands import quantiles
 from hypo.errors import InputError
 
 # Draws that the errors are made of.
@@ -20,13 +22,14 @@ class Step:
     """The state one step later.
 
     Attributes:
-        mean: by state.
-        sd: by state, standard deviation over systems, constants and the start.
+        median: by state, over systems, constants and the start; NaN where fewer than half of the draws are left.
+        sd: by state, half the width of the middle 68.3 % of these, the standard deviation where they are normal. A few draws of
+            an unlikely system near a pole change neither.
         noise: by measured state, standard deviation of a measurement of it.
         share_diverged: of the draws that have run away.
     """
 
-    mean: dict[str, float]
+    median: dict[str, float]
     sd: dict[str, float]
     noise: dict[str, float]
     share_diverged: float
@@ -47,11 +50,10 @@ def take_step(
     begin = float(model.data.runs[0].time[0])
     course = rollout.plan(model, action, None, [begin, begin + h], None)
     found = rollout.roll(model, [rollout.read_start(model, state)], course, DRAWS, 0)[0]
-    last = found.states[:, -1][np.all(np.isfinite(found.states[:, -1]), axis=1)]
-    mean, sd = (last.mean(0), last.std(0)) if len(last) else (np.full(len(model.states), np.nan),) * 2
+    low, middle, high = quantiles(found.states[:, -1:], (norm.cdf(-1), 0.5, norm.cdf(1)))[:, 0]
     return Step(
-        dict(zip(model.states, map(float, mean), strict=True)),
-        dict(zip(model.states, map(float, sd), strict=True)),
+        dict(zip(model.states, map(float, middle), strict=True)),
+        dict(zip(model.states, map(float, 0.5 * (high - low)), strict=True)),
         model.noise,
-        1.0 - len(last) / len(found.states),
+        float(found.share_diverged[-1]),
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.calibration.past import begin_run
-from hypo.dynamics.calibration.quality import r_squared
+from hypo.dynamics.calibration.quality import given_start, r_squared
 from hypo.dynamics.integration.follow import follow
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -35,14 +35,8 @@ class Agreement:
 
 def measure_agreement(fitted: Calibrated, data: Trajectories) -> tuple[Agreement, Agreement]:
     """R² from the fitted starts, and from those measured (a state not measured in the first row has its fitted start)."""
-    given = []
     runs = [begin_run(fitted, run, number) for number, run in enumerate(data.runs)]
-    for start, run in zip(fitted.starts, runs, strict=True):
-        own = np.array(start, float)
-        first = run.states[0]
-        known = np.flatnonzero(np.isfinite(first))
-        own[known] = first[known]
-        given.append(own)
+    given = [given_start(start, run) for start, run in zip(fitted.starts, runs, strict=True)]
     return _agree(fitted.system, fitted.starts, runs), _agree(fitted.system, given, runs)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.model.names import list_leaves, name_lags, name_parameters, with_names
+from hypo.dynamics.model.names import find_speeds, find_units, list_leaves, name_lags, name_parameters, with_names
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
@@ -88,7 +88,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
     system = fitted.system
     speeds = find_speeds(system)
     columns = _name_columns(system, data.time)
-    units = _find_units(system, data, speeds)
+    units = find_units(system, data)
     lettered = with_names(system)
     out = []
     for k, state in enumerate(system.states):
@@ -119,16 +119,6 @@ def write_left_side(state: str, time: str, order: int) -> str:
     return f"{state}[n+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
 
 
-def find_speeds(system: System) -> dict[int, int]:
-    """Places of hidden states that are the rate of a measured one, by the place of that."""
-    hidden = {name: k for k, name in enumerate(system.states) if k >= system.n_measured}
-    out = {}
-    for k, e in enumerate(system.equations[: system.n_measured]):
-        if not system.is_discrete and len(e) == 1 and e.variables and e.variables[0] in hidden:
-            out[k] = hidden[e.variables[0]]
-    return out
-
-
 def name_speeds(system: System, time: str) -> dict[str, str]:
     """The names of hidden speeds with what they are: ``{"x_dot": "dx/dt"}``."""
     found = find_speeds(system).items()
@@ -153,15 +143,6 @@ def name_delays(system: System, time: str, lags: Mapping[str, str] | None = None
 
 
 # --- constants ----------------------------------------------------------------------------------------------------
-
-
-def _find_units(system: System, data: Trajectories, speeds: Mapping[int, int]) -> dict[str, str]:
-    """Unit texts of all columns as far as they are known, speeds and former values too."""
-    units = {name: text for name, text in data.units.items() if name in (*system.columns, data.time)}
-    for k, row in speeds.items():
-        if (rate := data.rate_unit(system.states[k])) is not None:
-            units[system.states[row]] = rate.text
-    return units | {d.column: units[d.state] for d in system.delays if d.state in units}
 
 
 def _unit_of_law(units: Mapping[str, str], state: str, time: str, order: int) -> str | None:

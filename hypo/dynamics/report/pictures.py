@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.graph import draw_graph, make_graph
-from hypo.dynamics.report.equations import find_speeds
+from hypo.dynamics.model.names import find_units
 from hypo.dynamics.report.paths import LEVEL, RunPath, follow_runs
 from hypo.dynamics.report.plane import Plane, find_plane
 from hypo.errors import InputError
@@ -144,9 +144,7 @@ def _count_shown(model: ModelFields) -> int:
 
 
 def _label(model: ModelFields, name: str) -> str:
-    speeds = {model.system.states[row]: model.system.states[k] for k, row in find_speeds(model.system).items()}
-    rate = model.data.rate_unit(speeds[name]) if name in speeds else None
-    unit = model.data.units.get(name) if rate is None else rate.text
+    unit = find_units(model.system, model.data).get(name)
     text = f"{name} [{unit}]" if unit and unit != "1" else name
     return text.replace("$", r"\$")
 

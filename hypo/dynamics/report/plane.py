@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.fixed_points import FixedPoint, find_points
+from hypo.dynamics.model.names import find_speeds
 from hypo.dynamics.model.states import box_of
-from hypo.dynamics.report.equations import find_speeds
 from hypo.dynamics.report.paths import RunPath
 from hypo.report.formatting import format_number
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.score import read_start
-from hypo.data import read_table
 from hypo.dynamics.model.rollouts.courses import check_size, check_until
+from hypo.dynamics.model.rollouts.inputs import read_input_table
 from hypo.dynamics.trajectories import Trajectories
-from hypo.errors import DataError, InputError
+from hypo.errors import InputError
 from hypo.result.file import jsonable
 
 if TYPE_CHECKING:
@@ -42,20 +43,6 @@ def make_times(data: Trajectories, until: float | None, step: float | None) -> V
     return np.asarray(begin + step * np.arange(math.floor(length / step * (1 + 1e-12)) + 1.0))
 
 
-def read_actions(path: str, data: Trajectories) -> dict[str, Values]:
-    """Times and inputs (n,) by name from a table; raises DataError for a column that is not there."""
-    table = read_table(path)
-    out = {}
-    for name in (data.time, *data.actions):
-        own = table.aliases.get(name, name)
-        if own not in table.columns:
-            raise DataError(
-                f"{table.source}: there is no column of numbers called {name}; such columns are {', '.join(table.labels)}"
-            )
-        out[name] = table.columns[own]
-    return out
-
-
 def roll_out(
     model: WorldModel,
     *,
@@ -74,7 +61,7 @@ def roll_out(
         start: ``"x=1, v=0"``.
         until: the last time; None: that of the data, or of the table of inputs.
         step: time between rows.
-        actions: path of a table with a column of times and one for each input.
+        actions: path of a table with a column of times and one for each input, or numbers, ``"u=0.5"``.
         n_samples, seed, events: as they are.
 
     Raises:
@@ -82,11 +69,11 @@ def roll_out(
     """
     if seed < 0:
         raise InputError(f"the seed must be 0 or more, got {seed}")
-    inputs = None if actions is None or not model.actions else read_actions(actions, model.data)
-    if actions is not None and inputs is None:
-        raise InputError("the laws have no inputs; leave actions out")
-    if inputs is not None and until is None:
-        until = float(inputs[model.data.time][-1])
+    inputs: Any = actions
+    if actions is not None and "=" in actions and not os.path.exists(actions):
+        inputs = dict(read_start(actions, "actions"))
+    if step is not None and isinstance(inputs, str) and until is None and model.actions:
+        until = float(read_input_table(model, inputs).time[-1])
     times = make_times(model.data, until, step)
     return model.rollout(
         None if start is None else dict(read_start(start)),
@@ -128,20 +115,9 @@ def write_rollout_json(rollout: Rollout, level: float) -> str:
             state: {name: values.tolist() for name, values in parts.items()}
             for state, parts in _columns(rollout, level)
         },
-        "remarks": list(describe_runaways(rollout)),
+        "remarks": list(rollout.describe_ends()),
     }
     return json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def describe_runaways(rollout: Rollout) -> Iterator[str]:
-    """A sentence on trajectories that run away, if any."""
-    moments = rollout.diverged
-    away = np.isfinite(moments)
-    if away.any():
-        yield (
-            f"{int(away.sum())} of {len(moments)} trajectories run away, the first at {rollout.clock} = "
-            f"{moments[away].min():.4g}; they are left out from there on"
-        )
 
 
 def draw(rollout: Rollout, folder: str) -> Path:

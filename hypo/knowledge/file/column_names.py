@@ -88,7 +88,8 @@ def foreign_names(k: Any, columns: Sequence[str], target: str, constant: Mapping
         yield (
             ("dynamics",),
             "error",
-            "this section is about laws of motion (hypo dynamics); one law alone knows nothing of it",
+            "this section is about laws of motion (hypo dynamics); one law alone knows nothing of it. To check it with a table "
+            "say what its columns are: hypo check K.toml TRAJ.csv --time t --state x,v",
         )
     for i, text in enumerate(k.guesses):
         yield from _guess_names(("guesses", "forms", i), text, target, known)

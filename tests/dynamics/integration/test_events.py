@@ -38,13 +38,29 @@ def test_a_bouncing_ball_is_that_of_the_closed_form():
     assert np.allclose(found.states[:, 0, 0], [ball(t, 1.0, 0.8) for t in time], atol=1e-7)
 
 
-def test_ever_shorter_flights_end_with_a_moment():
-    """All bounces are over at t₁ (1 + e)/(1 - e)."""
-    floor = Event.parse("x < 0: v = -0.5*v", BALL.columns)
-    found = follow(BALL, [1.0, 0.0], None, np.linspace(0.0, 3.0, 31), events=[floor])
-    assert found.chattered[0] == pytest.approx(np.sqrt(2 / 9.81) * 3.0, rel=1e-4)
-    assert np.isnan(found.states[-1]).all()
-    assert np.isinf(found.diverged[0])
+@pytest.mark.parametrize("text", ["x < 0: v = -0.5*v", "x < 0: x = 0, v = -0.5*v", "0 > x: v = -v/2"])
+def test_ever_shorter_flights_end_at_rest(text):
+    """All bounces are over at t₁ (1 + e)/(1 - e); from then on the ball lies on the floor."""
+    floor = Event.parse(text, BALL.columns)
+    time = np.linspace(0.0, 3.0, 31)
+    found = follow(BALL, [1.0, 0.0], None, time, events=[floor])
+    over = time > np.sqrt(2 / 9.81) * 3.0 + 1e-3
+    assert found.is_whole.all()
+    assert np.all(found.states[over] == 0.0)
+    assert found.states[~over, 0, 0] == pytest.approx([ball(t, 1.0, 0.5) for t in time[~over]], abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ["x < 0: v = 0", "x < 0: x = 0, v = 0", "x < 0: v = -0.5*v"])
+def test_what_rests_leaves_the_wall_when_the_forces_point_inward(text):
+    """x'' = -2 until t = 1 at least, then upward: a body that fell from 0.1 lies still, and leaves when -2 cos(t) > 0."""
+    system = make(["v", "-2*cos(t) + 0*x"], ["x", "v"], time="t")
+    time = np.linspace(0.0, 4.0, 41)
+    found = follow(system, [0.1, 0.0], None, time, events=[Event.parse(text, system.columns)])
+    left = time - np.pi / 2
+    expected = np.where(left > 0, 2 * np.cos(time) + 2 * left, 0.0)
+    late = time > 1.2
+    assert found.is_whole.all()
+    assert found.states[late, 0, 0] == pytest.approx(expected[late], abs=1e-5)
 
 
 def test_a_wall_that_sends_back_at_once_chatters():
@@ -109,13 +125,14 @@ def test_columns_have_events_of_their_own():
         ("1 < x < 2: x = 0", "an event is a condition"),
         ("x > 2: v", "cannot be read at 'v'"),
         ("x > 2: w = 1", "of the states x, v"),
-        ("x > 2: v = -e*v", "the unknown name e; known are x, v"),
+        ("x > 2: u = 1", "assigns u, which is no state; events can set the states x, v"),
+        ("x > 2: v = -e*v", "the unknown name e; known are x, v, u"),
         ("x > 2: v = 1, v = 2", "assigns a state twice"),
     ],
 )
 def test_what_is_wrong_is_told(text, says):
     with pytest.raises(FormulaError, match=says):
-        Event.parse(text, ["x", "v"])
+        Event.parse(text, ["x", "v", "u"], states=["x", "v"])
 
 
 def test_only_states_can_be_assigned():

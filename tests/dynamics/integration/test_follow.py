@@ -114,6 +114,7 @@ def test_a_law_without_value_ends_a_column():
     found = follow(make(["-0.5/sqrt(x)"], ["x"]), [[1.0, 9.0]], None, np.linspace(0.0, 2.0, 21))
     assert found.diverged[0] == pytest.approx(1 / 0.75, rel=1e-3)
     assert np.isinf(found.diverged[1])
+    assert found.has_value.tolist() == [False, True]
 
 
 def test_a_bound_ends_a_column():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.model.score import score_runs
+from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.trajectories import Run, Trajectories
 from hypo.errors import DataError, InputError
 from tests.dynamics.model import cases
@@ -41,6 +45,15 @@ def test_a_run_keeps_its_errors() -> None:
     assert changed.measured() - changed.observed == pytest.approx(changed.effect, abs=1e-9)
 
 
+def test_medians_and_bands_are_of_states() -> None:
+    found = make_model(cases.DAMPED, noise=0.05, relative_error=0.01).counterfactual(do={"b": 0.0})
+    for part in (found.factual, found.changed):
+        low, high = part.band(0.9)
+        assert np.all((low <= part.median) & (part.median <= high)) and np.all((high - low)[1:] > 0)
+    assert np.array_equal(found.band(0.9), found.changed.band(0.9))
+    assert "th: " in str(found) and " as it would have been; effect " in str(found)
+
+
 def test_another_input_and_another_law() -> None:
     model = make_model(DRIVEN, noise=0.02)
     still = Case({"x": "v", "v": "-k*x - b*v"}, DRIVEN.constants, DRIVEN.start)
@@ -52,6 +65,32 @@ def test_another_input_and_another_law() -> None:
     held = model.counterfactual(0, do={"v": 0})
     slopes = np.gradient(held.changed.states[0, :, 0], held.time)
     assert slopes == pytest.approx(np.full(len(slopes), slopes[0]), abs=1e-3)
+
+
+def test_half_as_fast() -> None:
+    """Constants as formulas of what they were, draw by draw."""
+    model = make_model(cases.DAMPED, noise=0.02, relative_error=0.01)
+    slow = model.counterfactual(do={"b": "b/2", "a": "a*b/0.2"}, n_samples=8)
+    law = model.counterfactual(do={"w": "-a*b/0.2*sin(th) - b*w/2"}, n_samples=8)
+    assert slow.changed.states == pytest.approx(law.changed.states, rel=1e-4, abs=1e-4)
+    assert model.counterfactual(do={"b": "1/4"}).effect == pytest.approx(model.counterfactual(do={"b": 0.25}).effect)
+
+
+def test_with_order_2_a_state_names_its_acceleration() -> None:
+    base = make_model(Case({"x": "x_dot", "x_dot": "-k*x"}, {"k": 2.0}, [1.0, 0.0]))
+    data = replace(base.data, states=("x",), units={"t": "s", "x": "m"})
+    data = replace(data, runs=tuple(replace(run, states=run.states[:, :1]) for run in data.runs))
+    fitted = replace(base.best, system=replace(base.system, measured=1), noise=base.best.noise[:1])
+    smoothed = replace(base.discovered.smoothed, data=data)
+    model = WorldModel(replace(base.discovered, systems=(WeightedSystem(fitted, 0.0, 1.0),), smoothed=smoothed))
+    by_state, by_speed = (model.counterfactual(do={name: "-2*k*x"}, n_samples=4) for name in ("x", "x_dot"))
+    assert np.array_equal(by_state.changed.states, by_speed.changed.states)
+    t = by_state.time
+    assert by_state.changed.states[0, :, 0] == pytest.approx(np.cos(2.0 * t), abs=0.05)
+    with pytest.raises(InputError, match="do sets the law of x_dot twice"):
+        model.counterfactual(do={"x": "-x", "x_dot": "-x"})
+    assert by_state.changed.units["x_dot"] == "m/s"
+    assert model.rollout({"x": 1.0, "x_dot": 0.0}, until=1.0).plot().axes[1].get_ylabel() == "x_dot [m/s]"
 
 
 def test_a_new_run_and_its_start() -> None:
@@ -108,7 +147,9 @@ def test_a_law_that_misses_something_is_said() -> None:
             {"do": {"q": 1.0}},
             'do sets "q", which is no part of the law; it has the constants k, b; states x, v; inputs u',
         ),
-        ({"do": {"k": "much"}}, "do sets \"k\" to 'much'; give a number"),
+        ({"do": {"k": "much"}}, "do sets \"k\" to 'much'; give a number, or a formula of the constants k, b"),
+        ({"do": {"k": "2*("}}, "give a number, or a formula of the constants k, b: cannot read"),
+        ({"do": {"k": [1]}}, r"do sets \"k\" to \[1\]; give a number"),
         ({"do": {"v": "-k*y"}}, 'the law of "v" in do has the unknown name "y"'),
         ({"do": {"v": "-k*("}}, 'the law of "v" in do: cannot read the formula'),
         ({"do": 3}, "do must be a table such as"),
@@ -133,6 +174,16 @@ def test_scores_of_other_runs() -> None:
     sd = np.array(list(model.noise.values()))
     expected = -59 * np.sum(np.log(sd) + 0.5 * np.log(2 * np.pi) + 0.5)
     assert exact.log_likelihood == pytest.approx(expected, abs=4 * np.sqrt(59))
+
+
+def test_states_that_the_first_row_lacks() -> None:
+    """Where the first row has no value of a state, its start is the one that fits best, as in the report."""
+    model = make_model(cases.LOTKA_VOLTERRA, noise=0.05)
+    (run,) = model.data.runs
+    gaps = run.states.copy()
+    gaps[:6, 0] = np.nan
+    found = score_runs(model, replace(model.data, runs=(replace(run, states=gaps),)))
+    assert min(found.r2.values()) > 0.99 and np.isfinite(found.log_likelihood)
 
 
 def test_likelihood_is_that_of_a_linear_law() -> None:

@@ -29,13 +29,17 @@ def test_steps_of_a_map() -> None:
     r = model.rollout({"x": 0.3}, until=20.0)
     assert r.time.tolist() == list(range(21))
     assert r.median == pytest.approx(simulate(case, r.time), abs=1e-9)
-    assert model.step({"x": 0.5}).mean["x"] == pytest.approx(0.8)
+    skipped = model.rollout({"x": 0.5}, times=[0.0, 2.0, 5.0], n_samples=2).states[0, :, 0]
+    assert skipped == pytest.approx(model.rollout({"x": 0.5}, until=5.0, n_samples=2).states[0, [0, 2, 5], 0])
+    with pytest.raises(InputError, match=r"the laws give the state 1 later, so there is none at t = 0\.5; give times"):
+        model.rollout({"x": 0.5}, times=[0.0, 0.5, 1.0])
+    assert model.step({"x": 0.5}).median["x"] == pytest.approx(0.8)
     assert model.suggest(n=1)[0].tells_systems == 0.0
 
 
 def test_a_bouncing_ball() -> None:
     model = make_model(Case({"h": "v", "v": "-g"}, {"g": 9.81}, [1.0, 0.0], 0.4))
-    r = model.rollout({"h": 1.0, "v": 0.0}, until=1.0, n_samples=3, events=["h < 0: v = -0.8*v"])
+    r = model.rollout({"h": 1.0, "v": 0.0}, until=1.0, n_samples=4, events=["h < 0: v = -0.8*v"])
     hit = np.sqrt(2 / 9.81)
     t = 1.0 - hit
     assert r.median[-1] == pytest.approx(

@@ -6,7 +6,8 @@
 3. A new one has a pattern, the powers of the equation's own state and of others: ``o`` is the own state, ``oo|1`` its square
    times another one, ``|2`` the square of another one. Or it is special: beside a pattern there are functions, divisors, roots.
 4. A special factor has a kind; those with something within them have terms there, which are spelled alike.
-5. Numbers are fitted or exact; terms of a kind are losses or gains.
+5. Numbers are fitted or exact, or one is that of another term of the equation, as in ``k*(x - y)``; terms of a kind are losses
+   or gains.
 
 Names of others are drawn from all columns alike. How often textbooks choose what is counted in
 :mod:`hypo.dynamics.discovery.prior.textbook`.
@@ -64,6 +65,8 @@ KINEMATIC = 0.2
 EXCHANGED = 0.2
 # States other than its own that such an equation has at most.
 MOST_EXCHANGED = 4
+# Of a fitted number that is that of a certain other term of its equation.
+TIED = 0.1
 # Numbers that agree so nearly, as a share, are one.
 ALIKE = 1e-12
 
@@ -95,7 +98,7 @@ class Seen:
         equations: number of them.
         is_kinematic: True once one of them says no more than that another state is the rate.
         has_shared: True once a term stood in two.
-        equal: fitted coefficients that were the numbers of earlier ones.
+        equal: fitted coefficients that were the numbers of earlier ones, of this equation or of others.
         sums: the equations, but for those that are kinematic, with the names of their states.
     """
 
@@ -223,15 +226,27 @@ def _members(s: Sum, own: str, d: int, seen: Seen) -> Iterator[Choice]:
             seen.has_shared = seen.has_shared or again
         if not again:
             yield from _new_term(t, own, d, seen, order)
+    earlier: list[tuple[str, Number]] = []
     for t in s.terms:
+        c, kind = t.coefficient, _class(t, own)
         if t.factors and t.form in before:
-            yield from _as_before(t.coefficient, before[t.form], seen)
+            yield from _as_before(c, before[t.form], seen)
         else:
-            kind = _class(t, own)
-            yield _number(f"number {kind}", t.coefficient)
+            is_tied = False
+            for other, number in earlier if c.is_free else ():
+                is_tied = _is_equal(c, number)
+                pair = " and ".join(sorted((kind, other)))
+                yield Choice(f"tied {pair}", str(is_tied), TIED if is_tied else 1.0 - TIED)
+                if is_tied:
+                    break
+            seen.equal += is_tied
+            if not is_tied:
+                yield _number(f"number {kind}", c)
             # The prior of a fitted number has both signs.
-            both = -math.log(2.0) if t.coefficient.is_free else 0.0
-            yield Choice(f"sign {kind}", str(t.coefficient.value > 0), 0.5, both)
+            both = -math.log(2.0) if c.is_free and not is_tied else 0.0
+            yield Choice(f"sign {kind}", str(c.value > 0), 0.5, both)
+        if c.is_free:
+            earlier.append((kind, c))
 
 
 def _as_before(c: Number, old: Number, seen: Seen) -> Iterator[Choice]:

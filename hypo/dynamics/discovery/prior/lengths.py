@@ -53,7 +53,7 @@ def code_length(
         signs: False where the signs of its coefficients are not known.
     """
     found = _structure([e], [own or next(iter(e.variables), "")], n_column, rows, signs)
-    return found.nats + found.numbers * 0.5 * math.log(max(rows, 2.0))
+    return found.nats + (found.numbers - found.equal) * 0.5 * math.log(max(rows, 2.0))
 
 
 def costs_of_terms(
@@ -98,7 +98,7 @@ def _structure(
 
 
 def _cheaper(e: Expression, own: str, d: int, seen: Seen, rows: float, signs: bool) -> tuple[float, int, Seen]:
-    """The cheaper spelling's cost and fitted numbers, and what has been seen after it."""
+    """The cheaper spelling's cost and fitted numbers, equal ones among them, and what has been seen after it."""
     half_log = 0.5 * math.log(max(rows, 2.0))
     options = []
     for distribute in (True, False):
@@ -106,5 +106,5 @@ def _cheaper(e: Expression, own: str, d: int, seen: Seen, rows: float, signs: bo
         table = counts(distribute)
         spelled = choices(s, own, d, after)
         cost = sum(table.nats(c) for c in spelled if signs or not c.context.startswith("sign"))
-        options.append((cost, min(s.n_free, len(e.free)), after))
-    return min(options, key=lambda o: o[0] + half_log * o[1])
+        options.append((cost, s.n_free, after))
+    return min(options, key=lambda o: o[0] + half_log * (o[1] - o[2].equal))

@@ -49,7 +49,7 @@ def form_of(system: System) -> Form:
 
 
 def trial_of(system: System) -> Form:
-    """What a fit is remembered by: the form, and about which lags it begins, since a fit stays in the valley of its lag."""
+    """The form by which a fit is remembered, with the lags it begins about, since a fit stays in the valley of its lag."""
     used = {name for e in system.equations for name in e.variables}
     lags = [math.log(d.lag) / LAG_CELL for d in system.delays if d.column in used]
     return (*form_of(system), *map(round, lags))

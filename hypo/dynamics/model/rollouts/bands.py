@@ -1,10 +1,14 @@
-"""Trajectories that were drawn, and the bands around them."""
+"""Trajectories that were drawn, and the bands around them.
+
+Medians, means and bands are all of the same draws: of what a measurement would show, states with all that adds to them. Where
+fewer than half of the draws are left there are none: what is left says nothing of the whole.
+"""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +22,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Values = NDArray[np.float64]
+
+# Share of draws below which those that are left have no median.
+LEAST_LEFT = 0.5
+
+# Why trajectories end: they run beyond all bounds, the law has no value, there are too many steps, or events ever more quickly.
+RUNS_AWAY, NO_VALUE, TOO_LONG, TOO_QUICK = range(4)
+# The same in words, of {} trajectories.
+_WHY = (
+    "{} run away",
+    "the law has no value on {}",
+    "{} need more steps than can be followed",
+    "events come ever more quickly on {}",
+)
 
 # What bands can be of.
 PARTS = ("all", "structure", "constants", "start", "process", "noise")
@@ -40,6 +57,7 @@ class Rollout:
         clock: the name of time, with its unit.
         units: by state.
         process: (n_sample, n_time, n_state), what random forces on the states add to each trajectory; None: there are none.
+        reason: (n_sample,), why those that ended did so, RUNS_AWAY, NO_VALUE, TOO_LONG or TOO_QUICK.
     """
 
     time: Values
@@ -54,6 +72,7 @@ class Rollout:
     clock: str = "t"
     units: dict[str, str] = field(default_factory=dict)
     process: Values | None = field(default=None, repr=False)
+    reason: NDArray[np.int8] | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         n, m = self.states.shape[:2]
@@ -61,16 +80,19 @@ class Rollout:
         return f"<Rollout of {names}: {n} trajectories at {m} moments from {t[0]:g} to {t[-1]:g}>"
 
     @property
+    def measured(self) -> Values:
+        """Draws of what measurements would show (n_sample, n_time, n_state): states, what random forces add, and noise."""
+        return self.states + self.noise + (0.0 if self.process is None else self.process)
+
+    @property
     def median(self) -> Values:
-        """(n_time, n_state), over the trajectories that have not run away."""
-        return np.asarray(quantiles(self.states, (0.5,))[0])
+        """(n_time, n_state), within every band; NaN where fewer than half of the trajectories are left."""
+        return np.asarray(quantiles(self.measured, (0.5,))[0])
 
     @property
     def mean(self) -> Values:
-        """(n_time, n_state), over the trajectories that have not run away."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            return np.asarray(np.nanmean(self.states, axis=0))
+        """(n_time, n_state), of the same draws as the median."""
+        return where_enough(self.measured, _mean(self.measured))
 
     @property
     def share_diverged(self) -> Values:
@@ -78,7 +100,8 @@ class Rollout:
         return np.asarray(np.mean(self.diverged[:, None] <= self.time[None, :], axis=0))
 
     def band(self, level: float = 0.9, of: str = "all") -> tuple[Values, Values]:
-        """Both ends of the band that holds ``level`` of the trajectories at each moment, (n_time, n_state) each.
+        """Both ends of the band that holds ``level`` of what measurements would show at each moment, (n_time, n_state) each;
+        NaN where fewer than half of the trajectories are left.
 
         Args:
             level: between 0 and 1.
@@ -94,7 +117,7 @@ class Rollout:
             raise InputError(f'a band is of {", ".join(PARTS)}; got "{of}"')
         ends = (0.5 - 0.5 * level, 0.5 + 0.5 * level)
         if of == "all":
-            low, high = quantiles(self.states + self.noise + (0.0 if self.process is None else self.process), ends)
+            low, high = quantiles(self.measured, ends)
         elif of == "structure":
             low, high = _weighted_quantiles(self.centres, self.weights, ends)
         else:
@@ -137,7 +160,7 @@ class Rollout:
         away = self.diverged[np.isfinite(self.diverged)]
         if len(away):
             for ax in panels:
-                ax.axvline(away.min(), color="C3", ls=":", label=f"first of {len(away)} that run away")
+                ax.axvline(away.min(), color="C3", ls=":", label=f"first of {len(away)} that end")
         panels[0].legend(frameon=False)
         panels[-1].set_xlabel(_label(self.clock, self.units))
         if path is not None:
@@ -145,9 +168,23 @@ class Rollout:
         return figure
 
     def __str__(self) -> str:
-        away = int(np.isfinite(self.diverged).sum())
         text = f"{len(self.states)} trajectories of {', '.join(self.names)} from {self.time[0]:g} to {self.time[-1]:g}"
-        return text + (f"; {away} run away, the first at {self.diverged.min():.4g}" if away else "")
+        return "; ".join([text, *self.describe_ends()])
+
+    def describe_ends(self) -> Iterator[str]:
+        """Sentences on trajectories that end before the last moment, without full stops."""
+        reasons = np.full(len(self.diverged), RUNS_AWAY) if self.reason is None else self.reason
+        for k, words in enumerate(_WHY):
+            moments = self.diverged[(reasons == k) & np.isfinite(self.diverged)]
+            if len(moments):
+                count = f"{len(moments)} of {len(self.diverged)} trajectories"
+                yield f"{words.format(count)}, the first at {self.clock} = {moments.min():.4g}; they are left out from there on"
+        few = np.flatnonzero(np.all(np.isnan(self.median), axis=1))
+        if len(few):
+            yield (
+                f"from {self.clock} = {self.time[few[0]]:.4g} on fewer than half of the trajectories are left, which have no "
+                "median and no band"
+            )
 
 
 def _label(name: str, units: dict[str, str]) -> str:
@@ -156,10 +193,22 @@ def _label(name: str, units: dict[str, str]) -> str:
 
 
 def quantiles(samples: Values, ends: Sequence[float]) -> Values:
-    """Quantiles (n_end, n_time, n_state) over samples (n_sample, n_time, n_state) that are there; NaN where none is."""
+    """Quantiles (n_end, n_time, n_state) over samples (n_sample, n_time, n_state) that are there; NaN where fewer than half
+    are."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        return np.asarray(np.nanquantile(samples, ends, axis=0))
+        return where_enough(samples, np.nanquantile(samples, ends, axis=0))
+
+
+def where_enough(samples: Values, found: Values) -> Values:
+    """Numbers found (…, n_time, n_state) in samples (n_sample, n_time, n_state), NaN where fewer than half are there."""
+    return np.where(np.mean(np.isfinite(samples), axis=0) >= LEAST_LEFT, found, np.nan)
+
+
+def _mean(samples: Values) -> Values:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.asarray(np.nanmean(samples, axis=0))
 
 
 def _weighted_quantiles(values: Values, weights: Values, ends: Sequence[float]) -> Values:
@@ -172,5 +221,5 @@ def _weighted_quantiles(values: Values, weights: Values, ends: Sequence[float]) 
     for end in ends:
         reached = mass >= end * total * (1 - 1e-12)
         at = np.argmax(reached, axis=0)[None]
-        out.append(np.where(total > 0, np.take_along_axis(sorted_, at, axis=0)[0], np.nan))
+        out.append(np.where(total >= LEAST_LEFT * weights.sum(), np.take_along_axis(sorted_, at, axis=0)[0], np.nan))
     return np.array(out)

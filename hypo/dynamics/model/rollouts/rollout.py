@@ -13,8 +13,9 @@ from hypo.dynamics.calibration.past import begin_run
 from hypo.dynamics.contacts.pieces import joined
 from hypo.dynamics.integration.extras import History
 from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.bands import Rollout
-from hypo.dynamics.model.rollouts.courses import check_size, choose_times, count_rows, read_actions
+from hypo.dynamics.model.rollouts.courses import check_size, choose_moments
 from hypo.dynamics.model.rollouts.forces import add_forces, forcing_of
 from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
 from hypo.dynamics.trajectories import Run
@@ -31,16 +32,23 @@ class Course:
     """Where a rollout goes.
 
     Attributes:
-        time: (n_time,).
-        actions: (n_time, n_action), None where the laws have none.
+        time: (n_followed,), moments that are followed.
+        actions: (n_followed, n_action), None where the laws have none.
+        keep: (n_time,), places of the moments that are shown.
         events: what happens where conditions are met.
         past: what laws look back at; None: states have always been as at the start.
     """
 
     time: Values
     actions: Values | None
+    keep: NDArray[np.int64]
     events: tuple[Any, ...] = ()
     past: History | None = None
+
+    @property
+    def shown(self) -> Values:
+        """Moments of the rollout (n_time,)."""
+        return np.asarray(self.time[self.keep])
 
 
 def roll_out(
@@ -78,14 +86,8 @@ def plan(
     events: Sequence[Any] | None = None,
 ) -> Course:
     """Moments, inputs and events of a rollout, checked; None: those that were found in the data."""
-    time = choose_times(model, until, times, run, count_rows(actions))
-    if run is not None and time[0] < run.time[0]:
-        wait = " for laws that look back" if run.past is not None else ""
-        raise InputError(
-            f"times begin at {time[0]:g}, before the recorded run does{wait} at {run.time[0]:g}; give a start"
-        )
-    given = read_actions(model, actions, time, run)
-    return Course(time, given, as_events(events, model))
+    moments, given = choose_moments(model, actions, until, times, run)
+    return Course(moments.followed, given, moments.keep, as_events(events, model))
 
 
 def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ...]:
@@ -97,7 +99,9 @@ def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ..
     from hypo.dynamics.integration.events import Event
 
     each = [events] if isinstance(events, str) else events
-    return tuple(Event.parse(e, model.system.columns) if isinstance(e, str) else e for e in each)
+    late = {d.column for d in model.system.delays}
+    columns = [c for c in model.system.columns if c not in late]
+    return tuple(Event.parse(e, columns, states=model.states) if isinstance(e, str) else e for e in each)
 
 
 def check_count(n_samples: int) -> None:
@@ -152,25 +156,29 @@ def roll(
     rng, pushes = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 4])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
-    time, lead = course.time, 0
-    recorded = begin_run(model.best, model.data.runs[run], run)
-    if starts is None and time[0] > recorded.time[0]:
-        time, lead = np.concatenate([recorded.time[:1], time]), 1
-    actions = course.actions
-    if lead and actions is not None:
-        # From the start to the first moment the inputs run as recorded.
-        raise InputError(f"times must begin at {recorded.time[0]:g}, with the run, where there are inputs")
-    where = Course(time, actions, course.events, recorded.past if starts is None else None)
+    # Of a recorded run what was before its start is known.
+    past = begin_run(model.best, model.data.runs[run], run).past if starts is None else None
+    course = replace(course, past=past)
     parts: list[list[_Part]] = [[] for _ in range(count)]
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)
-        for k, part in enumerate(_follow_all(model, m, means, drawn, where)):
-            added = add_forces(model, m, part.paths, where.time, where.actions, where.events, pushes)
+        for k, part in enumerate(_follow_all(model, m, means, drawn, course)):
+            added = add_forces(model, m, part.paths, course.time, course.actions, course.events, pushes)
             parts[k].append(replace(part, process=added))
-    z = rng.standard_normal((n_samples, len(course.time), model.system.n_measured))
+    z = _draw_errors(rng, (n_samples, len(course.keep), model.system.n_measured))
     weights = np.array([s.weight for s in model.systems])
-    centres = _centres(model, starts, where, run)
-    return [_joined(model, course, parts[k], centres[k], weights, z, lead) for k in range(count)]
+    centres = _centres(model, starts, course, run)
+    return [_joined(model, course, parts[k], centres[k], weights, z) for k in range(count)]
+
+
+def _draw_errors(rng: np.random.Generator, shape: tuple[int, ...]) -> Values:
+    """Standard normal numbers, each draw and the next with opposite signs, and 0 for the last of an odd number: so the median
+    of a few is smooth, too."""
+    z = rng.standard_normal(shape)
+    even = shape[0] - shape[0] % 2
+    z[1::2] = -z[:even:2]
+    z[even:] = 0.0
+    return z
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class _Part:
     member: Members
     paths: Values
     from_centre: Values
-    diverged: Values
+    ended: NDArray[np.void]
     process: Values | None = None
 
 
@@ -206,7 +214,7 @@ def _follow_all(model: ModelFields, m: Members, means: list[Values], drawn: list
     many = Members(m.number, m.fitted, np.tile(m.P, (1, len(blocks))))
     paths, away = followed(many, np.hstack(blocks), where.time, where.actions, model, where.events, where.past)
     pieces = np.split(paths, len(blocks))
-    moments = np.split(away, len(blocks))
+    moments: list[NDArray[np.void]] = np.split(away, len(blocks))
     others = iter(pieces[len(drawn) :])
     return [_Part(m, pieces[k], pieces[k] if exact[k] else next(others), moments[k]) for k in range(len(drawn))]
 
@@ -226,10 +234,10 @@ def _centres(model: ModelFields, starts: Sequence[tuple[Values, Values]] | None,
 
 
 def _joined(
-    model: ModelFields, course: Course, parts: Sequence[_Part], centres: Values, weights: Values, z: Values, lead: int
+    model: ModelFields, course: Course, parts: Sequence[_Part], centres: Values, weights: Values, z: Values
 ) -> Rollout:
     """The rollout from one start."""
-    states = np.concatenate([p.paths for p in parts])[:, lead:]
+    states = np.concatenate([p.paths for p in parts])[:, course.keep]
     noise = np.zeros_like(states)
     forcing = forcing_of(model)
     # What forces do was counted as noise in the fit.
@@ -240,17 +248,21 @@ def _joined(
         sd = noise_of(p.member.fitted, np.nan_to_num(states[own]))
         noise[own, :, : sd.shape[2]] = sd * z[own] * factor
         at += p.member.n
+    ended = np.concatenate([p.ended for p in parts])
     return Rollout(
-        course.time,
+        course.shown,
         model.states,
         states,
-        np.concatenate([p.diverged for p in parts]),
+        ended["moment"],
         np.concatenate([np.full(p.member.n, p.member.number) for p in parts]),
-        centres[:, lead:],
+        centres[:, course.keep],
         weights / weights.sum(),
-        np.concatenate([p.from_centre for p in parts])[:, lead:],
+        np.concatenate([p.from_centre for p in parts])[:, course.keep],
         noise,
         model.data.time,
-        dict(model.data.units),
-        None if forcing is None else np.concatenate([p.process for p in parts if p.process is not None])[:, lead:],
+        find_units(model.system, model.data),
+        None
+        if forcing is None
+        else np.concatenate([p.process for p in parts if p.process is not None])[:, course.keep],
+        ended["reason"],
     )

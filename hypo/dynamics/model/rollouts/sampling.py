@@ -22,6 +22,7 @@ from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.extras import History
 from hypo.dynamics.integration.follow import Accuracy, follow
 from hypo.dynamics.model.fields import ModelFields
+from hypo.dynamics.model.rollouts.bands import NO_VALUE, RUNS_AWAY, TOO_LONG, TOO_QUICK
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 
@@ -41,6 +42,8 @@ ACCURACY = 1e-6
 MOST_STEPS = 200_000
 # Local error of steps, as a share of a state, in the weighing of draws.
 WEIGHING = 1e-5
+# How a path ended: the moment, infinity where it did not, and why.
+ENDED = np.dtype([("moment", float), ("reason", np.int8)])
 
 
 @dataclass(frozen=True)
@@ -213,8 +216,8 @@ def followed(
     model: ModelFields,
     events: Sequence[Event] = (),
     past: History | None = None,
-) -> tuple[Values, Values]:
-    """Paths (n, n_time, n_state) of draws from starts (n_state, n), and the moments at which they ran away (n,).
+) -> tuple[Values, NDArray[np.void]]:
+    """Paths (n, n_time, n_state) of draws from starts (n_state, n), and how they ended (n,) of :data:`ENDED`.
 
     ``past`` is what laws look back at; None: states have always been as at the start."""
     return follow_system(members.system, starts, members.P, time, actions, model, events, past)
@@ -229,9 +232,13 @@ def follow_system(
     model: ModelFields,
     events: Sequence[Event] = (),
     past: History | None = None,
-) -> tuple[Values, Values]:
+) -> tuple[Values, NDArray[np.void]]:
     """The same of a system that need not be one of the model."""
     accuracy = Accuracy(relative=ACCURACY, far=far_of(system, model.data), most_steps=MOST_STEPS)
     found = follow(system, starts, P, time, actions, accuracy, past, events)
-    away = np.minimum(np.minimum(found.diverged, found.unfinished), found.chattered)
+    moments = np.array([found.diverged, found.unfinished, found.chattered])
+    away = np.empty(moments.shape[1], ENDED)
+    away["moment"] = moments.min(0)
+    # Of those that diverged, some have no value.
+    away["reason"] = np.where(found.has_value, np.array([RUNS_AWAY, TOO_LONG, TOO_QUICK])[moments.argmin(0)], NO_VALUE)
     return np.moveaxis(found.states, 2, 0), away

@@ -7,7 +7,7 @@ import numpy as np
 from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.cpu.evaluate import KEEP, SHARE
 from hypo.kernels.cpu.rows import assign, fill
-from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, TOO_MANY, clock_of, give_up, input_at
+from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, NO_VALUE, TOO_MANY, clock_of, give_up, input_at
 from hypo.kernels.cpu.trajectories.crossings import (
     Events,
     Watch,
@@ -218,7 +218,8 @@ def _end_step(laws, batch, control, lanes, lane, samples, weights, extras):
     became = _GOES_ON
     if not _choose_wish(lanes, lane):
         if lanes.numbers[WISH, lane] <= _LEAST * max(abs(lanes.numbers[MOMENT, lane]), span):
-            give_up(samples, column, lanes.counts[SAMPLE, lane], lanes.numbers[MOMENT, lane], DIVERGED)
+            why = DIVERGED if abs(lanes.numbers[ERROR, lane]) < np.inf else NO_VALUE
+            give_up(samples, column, lanes.counts[SAMPLE, lane], lanes.numbers[MOMENT, lane], why)
             return _ENDED
     elif _is_lost(lanes, lane, control.far):
         give_up(samples, column, lanes.counts[SAMPLE, lane], lanes.numbers[END, lane], DIVERGED)

@@ -19,12 +19,14 @@ from hypo.kernels.compiled import inner
 
 # Why a column ended: all samples were reached,
 DONE = 0
-# it ran beyond all bounds, or its law has no value there,
+# it ran beyond all bounds,
 DIVERGED = 1
 # it needed more steps than allowed,
 TOO_MANY = 2
-# or its events came ever more quickly, one after the other.
+# its events came ever more quickly, one after the other,
 CHATTERS = 3
+# or its law has no value beyond.
+NO_VALUE = 4
 
 
 class Batch(NamedTuple):

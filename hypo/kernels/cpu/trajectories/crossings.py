@@ -3,6 +3,7 @@
 Of an accepted step its dense output is looked at, at a few shares of the step, and the first crossing from g <= 0 to g > 0 is
 located by bisection. The step then ends just beyond it, and assignments, all from the values there, give the state with which
 the column goes on. A *clip* (``x > 2: x = 2``) besides holds its state at the bound for as long as its rate points outward.
+A *wall* (``x > 2: v = -0.5*v``, where v is the rate of x) does so with both, once its events come too quickly to be followed.
 """
 
 from typing import NamedTuple
@@ -30,7 +31,7 @@ _FLIGHT = 0.25
 class Events(NamedTuple):
     """``rules``: programs of conditions g (n_event of them) and then of assignments, each for the state ``target`` (n_assign,)
     at the event ``of`` (n_assign,). ``clipped`` (n_event,): the state that an event clips, or -1, at ``bound``, beyond which is
-    ``outward`` (1.0: above, -1.0: below)."""
+    ``outward`` (1.0: above, -1.0: below). ``rest`` (n_event, 2): for walls the events whose clips hold at rest, else -1."""
 
     rules: Laws
     target: NDArray
@@ -38,6 +39,7 @@ class Events(NamedTuple):
     clipped: NDArray
     bound: NDArray
     outward: NDArray
+    rest: NDArray
 
 
 class Watch(NamedTuple):
@@ -130,6 +132,14 @@ def apply_events(lanes, lane, events, watch, span, at_start):
     """Assign what happens at the table's values to ``x``, for events that come true there, or at the start for clips beyond
     their bound; returns 1 where events come too quickly one after the other."""
     n_event, d = watch.now.shape[0], lanes.most.shape[0]
+    wall = -1
+    for e in range(n_event):
+        if events.rest[e, 0] >= 0 and watch.now[e] > 0.0 and not watch.before[e, lane] > 0.0:
+            wall = e
+    passed = lanes.numbers[MOMENT, lane] - watch.last[lane]
+    if not at_start:
+        watch.last[lane] = lanes.numbers[MOMENT, lane]
+        watch.quick[lane] = watch.quick[lane] + 1 if passed < _QUICK * span else 0
     for q in range(events.target.shape[0]):
         evaluate_one(events.rules, watch.desk, n_event + q, watch.table, 0, watch.value[q : q + 1])
     for q in range(events.target.shape[0]):
@@ -138,15 +148,17 @@ def apply_events(lanes, lane, events, watch, span, at_start):
             lanes.x[events.target[q], lane] = watch.value[q]
             if events.clipped[e] == events.target[q]:
                 watch.holds[e, lane] = True
+    if wall >= 0 and watch.quick[lane] >= _CHATTER:
+        watch.quick[lane] = 0
+        for r in events.rest[wall]:
+            lanes.x[events.clipped[r], lane] = events.bound[r]
+            watch.holds[r, lane] = True
     for i in range(d):
         watch.table[i, 0] = lanes.x[i, lane]
     for e in range(n_event):
         evaluate_one(events.rules, watch.desk, e, watch.table, 0, watch.before[e, lane : lane + 1])
     if at_start:
         return 0
-    passed = lanes.numbers[MOMENT, lane] - watch.last[lane]
-    watch.last[lane] = lanes.numbers[MOMENT, lane]
-    watch.quick[lane] = watch.quick[lane] + 1 if passed < _QUICK * span else 0
     lanes.numbers[WISH, lane] = min(lanes.numbers[WISH, lane], _FLIGHT * max(passed, 0.1 * _QUICK * span))
     return 1 if watch.quick[lane] >= _CHATTER else 0
 

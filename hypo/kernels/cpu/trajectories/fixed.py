@@ -5,7 +5,7 @@ import numpy as np
 from hypo.kernels.compiled import inner, kernel
 from hypo.kernels.cpu.evaluate import SHARE
 from hypo.kernels.cpu.rows import assign
-from hypo.kernels.cpu.trajectories.batch import DIVERGED, DONE, clock_of, give_up, input_at
+from hypo.kernels.cpu.trajectories.batch import DIVERGED, DONE, NO_VALUE, clock_of, give_up, input_at
 from hypo.kernels.cpu.trajectories.delays import lag_of
 from hypo.kernels.cpu.trajectories.laws import count_variables, evaluate_one, make_desk
 
@@ -49,12 +49,14 @@ def _write(first, n, k, batch, far, samples, X):
         column = first + lane
         if samples.status[column] != DONE:
             continue
-        is_lost = False
+        is_lost, has_value = False, True
         for i in range(samples.states.shape[1]):
             samples.states[k, i, column] = X[i, lane]
             is_lost = is_lost or not abs(X[i, lane]) <= far[i]
+            has_value = has_value and not np.isnan(X[i, lane])
         if is_lost:
-            give_up(samples, column, k, batch.time[clock_of(batch, column), k], DIVERGED)
+            why = DIVERGED if has_value else NO_VALUE
+            give_up(samples, column, k, batch.time[clock_of(batch, column), k], why)
             for i in range(samples.states.shape[1]):
                 X[i, lane] = np.nan
 
