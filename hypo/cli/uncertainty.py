@@ -88,11 +88,18 @@ def bound(
 @JSON
 def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
     """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
+    from hypo.dynamics.folders import holds_model
+    from hypo.errors import InputError
     from hypo.report.questions.suggestions import read_domain
     from hypo.result.folders import check_file
     from hypo.result.result import Result
 
     check_file(out)
+    if holds_model(folder):
+        raise InputError(
+            f"{folder} holds laws of motion, whose next experiment is a start and a course of inputs; ask for it in Python: "
+            f'hypo.WorldModel.load("{folder}").suggest()'
+        )
     found = Result.load(folder).suggest(read_domain(domains), count, distinct=distinct)
     sys.stdout.write(
         json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"

@@ -11,6 +11,7 @@ from typing import Any
 from hypo.api.inputs import load_knowledge
 from hypo.api.parameters.convert import check_scheduler, check_workers, read_shard
 from hypo.checks import read_seconds
+from hypo.dynamics.knowledge.quantities import with_constants_like
 from hypo.dynamics.options import DelayRange, Options
 from hypo.dynamics.rows.columns import speed_name
 from hypo.dynamics.trajectories import Trajectories
@@ -132,7 +133,8 @@ def _read_lag(state: str, value: Any) -> float:
 
 
 def read_knowledge(given: Any, data: Trajectories) -> tuple[Knowledge | None, Trajectories]:
-    """The knowledge with the units of the table, and the trajectories with the units that it states.
+    """The knowledge with the units of the table, its named constants in units like these, and the trajectories with the units
+    that it states, of named constants too.
 
     Raises:
         KnowledgeError: a file or dictionary that cannot be read, or units that contradict those of the table.
@@ -141,7 +143,8 @@ def read_knowledge(given: Any, data: Trajectories) -> tuple[Knowledge | None, Tr
         return None, data
     loaded = load_knowledge(given).with_units(data.units)
     stated = {name: loaded.units[name].text for name in (data.time, *data.columns) if name in loaded.units}
-    return loaded, replace(data, units=stated)
+    loaded = with_constants_like(loaded, stated)
+    return loaded, replace(data, units=stated | {name: c.unit.text for name, c in loaded.constants.items() if stated})
 
 
 def fit_to_data(options: Options, data: Trajectories) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hypo.dynamics.options import Options
     from hypo.dynamics.trajectories import Trajectories
     from hypo.knowledge import Knowledge
+    from hypo.knowledge.claims.claim import Verdict
 
 __all__ = ["WorldModel", "fit_dynamics"]
 
@@ -164,10 +165,18 @@ def discover_laws(
             )
     settings = _settings(options, knowledge)
     if knowledge is not None:
-        settings["rules"] = [
-            {"rule": words, "level": v.level, "violation": v.amount, "points": v.points} for words, v in found.rules
-        ]
+        settings["rules"] = [_record(words, v) for words, v in found.rules]
     return WorldModel(found, settings)
+
+
+def _record(words: str, v: Verdict) -> dict[str, Any]:
+    """A rule and how the laws fare; of one that is broken, where, and the comparison that fails there."""
+    out: dict[str, Any] = {"rule": words, "level": v.level, "violation": v.amount, "points": v.points}
+    if v.witness is not None:
+        sides = v.witness.sides
+        at = {name: float(value) for name, value in v.witness.at.items()}
+        out |= {"witness": at, "sides": [sides.left, sides.relation, sides.right]}
+    return out
 
 
 def _describe(model: WorldModel) -> str:

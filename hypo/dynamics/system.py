@@ -52,7 +52,8 @@ class System:
         delays: columns that hold a state's former values.
         is_discrete: True where an equation gives the next value, not the rate.
         hold: course of inputs between two rows: ``"zero"`` keeps the last value, ``"linear"`` and ``"spline"`` connect them.
-        shared: for each free constant, in the order of the equations, the number of its parameter; None: each has its own.
+        shared: for each free constant, in the order of the equations, the number of its parameter; None: each has its own,
+            but for those of one name.
     """
 
     equations: tuple[Expression, ...]
@@ -81,9 +82,12 @@ class System:
 
     @cached_property
     def of_constants(self) -> tuple[int, ...]:
-        """For each free constant the number of its parameter."""
-        n = sum(len(e.free) for e in self.equations)
-        return tuple(range(n)) if self.shared is None else self.shared
+        """For each free constant the number of its parameter; those of one name are one."""
+        if self.shared is not None:
+            return self.shared
+        names = [e.constants[k].name for e in self.equations for k in e.free]
+        first: dict[str | int, int] = {}
+        return tuple(first.setdefault(n if name is None else name, len(first)) for n, name in enumerate(names))
 
     @cached_property
     def places(self) -> tuple[range, ...]:

@@ -105,12 +105,13 @@ class Trajectories:
                 out.update(np.ascontiguousarray(array, np.float64).tobytes())
         return out.hexdigest()
 
-    def rate_unit(self, state: str) -> Unit | None:
-        """The unit of a state's rate of change, None where that of the state or of time is not stated."""
-        if state not in self.units or self.time not in self.units:
+    def rate_unit(self, state: str, order: int = 1) -> Unit | None:
+        """The unit of a state's rate of change, of its acceleration for ``order`` 2 and of the state for 0; None where that of
+        the state or of time is not stated."""
+        if state not in self.units or (order and self.time not in self.units):
             return None
-        per = times(split_unit(self.units[state]), split_unit(self.units[self.time]), -1)
-        return parse_unit(write_powers(per))
+        time = split_unit(self.units[self.time]) if order else {}
+        return parse_unit(write_powers(times(split_unit(self.units[state]), time, -order)))
 
 
 def make_trajectories(

@@ -30,7 +30,10 @@ def snapped_numbers(calibrated: Calibrated) -> Iterator[Edit]:
     """The system with one parameter fixed at a simple number, or at the nearest whole one."""
     system = calibrated.system
     theta = system.parameters
+    named = _named(system)
     for k, value in enumerate(theta[: system.n_constant]):
+        if k in named:
+            continue
         variance = float(calibrated.covariance[k, k])
         wanted = {float(np.copysign(s, value)) for s in SIMPLE} | ({float(np.round(value))} - {0.0})
         for number in sorted(wanted, key=lambda s: abs(s - value)):
@@ -49,6 +52,7 @@ def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[
     """
     theta, C = calibrated.system.parameters.copy(), calibrated.covariance.copy()
     fixed: dict[int, float] = {}
+    named = _named(calibrated.system)
     total = 0.0
     while len(fixed) < len(theta):
         away = theta[:, None] - np.array(numbers)
@@ -57,7 +61,7 @@ def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[
         variance = np.diag(C)
         known = variance > 0
         loss = np.where(known, 0.5 * away**2 / np.where(known, variance, 1.0), np.inf)
-        loss[list(fixed)] = np.inf
+        loss[[*fixed, *named]] = np.inf
         k = int(np.argmin(loss))
         if not loss[k] <= furthest:
             break
@@ -67,6 +71,12 @@ def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[
     if not fixed:
         return None
     return Edit(_untagged(calibrated.system, _with_numbers(calibrated.system, fixed)), total)
+
+
+def _named(system: System) -> set[int]:
+    """Parameters that the user named, and wants to be told."""
+    free = [e.constants[k] for e in system.equations for k in e.free]
+    return {of for of, c in zip(system.of_constants, free, strict=True) if c.name is not None}
 
 
 def _tagged(system: System) -> tuple[Expression, ...]:

@@ -36,6 +36,7 @@ from hypo.dynamics.discovery.trials.combine import Ranked, combine, shortlist
 from hypo.dynamics.discovery.trials.fits import FAILURES, Fitter
 from hypo.dynamics.discovery.trials.judge import Judge, Judged, merged
 from hypo.dynamics.discovery.trials.refine import refine
+from hypo.dynamics.discovery.trials.signs import with_positive_coefficients
 from hypo.dynamics.discovery.trials.unmet import unmet_weight
 from hypo.dynamics.kinds import Kind, make_kind
 from hypo.dynamics.options import Options
@@ -282,7 +283,8 @@ class _Work:
         free = [k for k in self.sought if self.data.states[k - self.kind.first] not in templates]
         # What was judged by then stands.
         with suppress(*FAILURES), self.failures.guarded("trying neighbours of the best systems", *FAILURES):
-            refine(judge, free, self.data, self.columns, {k: each for k, each in lists.items() if k in free})
+            units = background.hard_units if background is not None else {}
+            refine(judge, free, self.data, self.columns, {k: lists[k] for k in free if k in lists}, units)
 
     def _new_judge(self, scorer: Scorer) -> Judge:
         """A judge of this turn that knows what was fitted before."""
@@ -352,7 +354,10 @@ class _Work:
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)
-        systems = tuple(WeightedSystem(without_idle(j.fitted), j.score, float(w / total)) for j, w in kept)
+        systems = tuple(
+            WeightedSystem(with_positive_coefficients(without_idle(j.fitted)), j.score, float(w / total))
+            for j, w in kept
+        )
         background = self.kind.background
         rules: Sequence[tuple[str, Verdict]] = ()
         if background is not None:

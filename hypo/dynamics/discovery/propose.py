@@ -99,7 +99,7 @@ def propose(
         "sums of terms": lambda: permitted.laws(sparse_sums(terms, names, of_terms, equation.views, clock)),
         "quotients of sums": lambda: permitted.laws(rational_laws(terms, names, of_terms, equation.views[0], clock)),
         "the search on rates": lambda: permitted.laws(
-            _searched(equation, min(SEARCH_SHARE * seconds, clock.left), budget, knowledge)
+            permitted.named(_searched(equation, min(SEARCH_SHARE * seconds, clock.left), budget, knowledge))
         ),
         "forms that are known": lambda: permitted.laws(permitted.filled(X)),
         "wider terms": lambda: permitted.laws(_widened(ranking.ranked, names)),

@@ -19,6 +19,8 @@ RIVAL = 0.05
 RIVALS = 3
 # Share of their own size to which a combination of rates vanishes.
 VANISHES = 1e-9
+# A factor nearer to 0, or to 1, than this is that number.
+NO_FACTOR = 1e-3
 
 
 def make_remarks(
@@ -70,12 +72,13 @@ def _rivals(systems: Sequence[WeightedSystem]) -> Iterator[str]:
             return
         system = s.fitted.system
         differ = [
-            f"{name}: {ours.pretty()} or {theirs.pretty()}"
+            f"{name} has {theirs.pretty()} instead of {ours.pretty()}"
             for name, ours, theirs in zip(best.states, best.equations, system.equations, strict=True)
             if ours.pretty() != theirs.pretty()
         ]
         if differ:
-            yield f"the data cannot tell apart, with weight {s.weight:.2f} for the second, {'; '.join(differ)}"
+            share = f"{100 * s.weight:.0f} %"
+            yield f"the data hardly tell these laws from a system with {share} of the weight: {'; '.join(differ)}"
 
 
 def conserved_sum(system: System, columns: Columns) -> np.ndarray | None:
@@ -100,5 +103,16 @@ def conserved_sum(system: System, columns: Columns) -> np.ndarray | None:
 def _conserved(system: System, columns: Columns) -> Iterator[str]:
     found = conserved_sum(system, columns)
     if found is not None:
-        parts = [f"{c:+.4g}·{name}" for c, name in zip(found, system.states, strict=True) if abs(c) > 1e-3]
-        yield f"the law conserves {' '.join(parts).removeprefix('+')}"
+        yield f"the law conserves {write_sum(found.tolist(), system.states)}"
+
+
+def write_sum(factors: Sequence[float], names: Sequence[str]) -> str:
+    """``A + 0.9902*B - C``: a sum of states, those with next to no factor left out."""
+    text = ""
+    for c, name in zip(factors, names, strict=True):
+        if abs(c) <= NO_FACTOR:
+            continue
+        size = "" if abs(abs(c) - 1.0) <= NO_FACTOR else f"{abs(c):.4g}*"
+        sign = ("-" if c < 0 else "") if not text else " - " if c < 0 else " + "
+        text += f"{sign}{size}{name}"
+    return text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hypo.dynamics.knowledge.quantities import fits, in_units_of_columns, values_of
 from hypo.errors import KnowledgeError
 from hypo.expression.expr import Expression
 from hypo.expression.parser import parse
@@ -60,28 +62,41 @@ def knowledge_of_equation(
     }
     if unit is not None and units:
         units[target] = unit
+    template = motion.templates.get(state)
+    if template is not None and not fits(template.bind(columns, values_of(knowledge)), knowledge, unit):
+        # Exact numbers in it stand for what has units.
+        units = {}
     rules: tuple[Rule, ...] = ()
     if state in motion.positive and state in columns:
-        rules = (Bounds(min=0.0, where={state: (0.0, 0.0)}, label=f"{state} never becomes negative"),)
+        above = {other: (0.0, math.inf) for other in motion.positive if other in columns}
+        rules = (Bounds(min=0.0, where={**above, state: (0.0, 0.0)}, label=f"{state} never becomes negative"),)
     return replace(
         knowledge,
         units=units if len(units) > (target in units) else {},
         must_use=tuple(dict.fromkeys([*knowledge.must_use, *motion.must_use.get(state, ())])),
         must_not_use=tuple(dict.fromkeys([*knowledge.must_not_use, *forbidden])),
-        template=motion.templates.get(state),
+        template=template,
         ranges={name: ends for name, ends in knowledge.ranges.items() if name in columns},
         rules=rules,
         dynamics=None,
     )
 
 
-def known_equations(knowledge: Knowledge | None, columns: Sequence[str]) -> Mapping[str, Expression]:
+def known_equations(
+    knowledge: Knowledge, columns: Sequence[str], laws: Mapping[str, Unit] | None = None
+) -> Mapping[str, Expression]:
     """Right-hand sides that are known wholly, by state; names that are neither columns nor named constants are constants to
-    fit."""
-    if knowledge is None or knowledge.dynamics is None:
-        return {}
-    constants = {name: c.value for name, c in knowledge.constants.items()}
+    fit. ``laws`` has the units of the left-hand sides, as far as they are known.
+
+    Raises KnowledgeError where units do not fit each other.
+    """
+    motion, constants = knowledge.dynamics or NOTHING, values_of(knowledge)
     return {
-        state: parse(text, variables=tuple(columns), constants=constants)
-        for state, text in knowledge.dynamics.whole.items()
+        state: in_units_of_columns(
+            parse(text, variables=tuple(columns), constants=constants),
+            knowledge,
+            (laws or {}).get(state),
+            f"[dynamics] {state}",
+        )
+        for state, text in motion.whole.items()
     }

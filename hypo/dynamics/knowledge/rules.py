@@ -2,7 +2,7 @@
 
 conserved Q       ∇Q·f = 0                 with inputs at 0
 decreasing Q      ∇Q·f ≤ 0                 with inputs at 0
-positive x        f_x ≥ 0 where x = 0
+positive x        f_x ≥ 0 where x = 0 and no other positive state is below 0
 exchange x, y     f_x(x, y, …) = f_y(y, x, …), and every other law stays as it is
 linear input u    ∂²f/∂u∂v = 0 for every input v that is linear, and u itself
 """
@@ -65,10 +65,10 @@ class SystemRules:
         """All rules about this system, in the order of the section."""
         f = dict(zip(system.states, system.equations, strict=True))
         for state in self.motion.positive:
-            if system.is_discrete:
-                domain = Domain({**self.ranges, state: (0.0, max(self.ranges[state][1], 0.0))})
-            else:
-                domain = Domain({**self.ranges, state: (0.0, 0.0)})
+            # Noise makes samples negative; the states that are meant are not.
+            above = {x: (max(low, 0.0), max(high, 0.0)) for x in self.motion.positive for low, high in [self.ranges[x]]}
+            face = (0.0, above[state][1]) if system.is_discrete else (0.0, 0.0)
+            domain = Domain({**self.ranges, **above, state: face})
             yield SystemRule(f"{state} never becomes negative", (Comparison(f[state], ">=", ZERO),), domain)
         for text in self.motion.conserved:
             *gains, last = self.changes(text, system)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +68,9 @@ class FixedPoint:
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {value:.4g}" for name, value in self.state.items())
-        return f"{at}: {self.kind}" + (f", period {self.period:.4g}" if np.isfinite(self.period) else "")
+        return f"{at}: {self.kind}" + (
+            f", period of small oscillations {self.period:.4g}" if np.isfinite(self.period) else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,22 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Portrait:
-    """Fixed points in and about the data's box, the cycle that the data run on, and remarks."""
+    """Fixed points in and about the data's box, the cycle that the data run on, remarks, and the inputs of all this."""
 
     points: tuple[FixedPoint, ...]
     cycle: Cycle | None
     remarks: tuple[str, ...] = ()
+    inputs: Mapping[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        lines = [str(p) for p in self.points] or ["no fixed point in the box of the data"]
-        lines += [f"a cycle of period {self.cycle.period:.4g}"] if self.cycle else []
+        at = ", ".join(f"{name} = {value:.4g}" for name, value in self.inputs.items())
+        given = f" at {at}" if at else ""
+        lines = [str(p) for p in self.points] or [f"no fixed point in the range of the data{given}"]
+        if given and self.points:
+            lines.insert(0, f"with the inputs{given}:")
+        if self.cycle:
+            ranges = ", ".join(f"{name} from {a:.4g} to {b:.4g}" for name, (a, b) in self.cycle.ranges.items())
+            lines.append(f"the longest run leads to a cycle of period {self.cycle.period:.4g}, {ranges}")
         return "\n".join([*lines, *self.remarks])
 
 
@@ -125,7 +134,8 @@ def find_points(model: ModelFields, actions: Mapping[str, float] | None = None) 
     remarks = ["fixed points form a curve or surface; some of its points are given"] if curve else []
     if system.delays:
         remarks.append("stability is that without delays; a lag can make a stable point unstable")
-    return Portrait(tuple(points), None, tuple(remarks))
+    inputs = dict(zip(model.actions, given.tolist(), strict=True))
+    return Portrait(tuple(points), None, tuple(remarks), inputs)
 
 
 def _inputs(model: ModelFields, actions: Mapping[str, float]) -> Values:

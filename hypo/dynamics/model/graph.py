@@ -26,7 +26,7 @@ Values = NDArray[np.float64]
 STATES = 200
 # An influence has a sign where so much of it has.
 MOSTLY = 0.95
-# Edges less likely than this are not drawn.
+# Edges less likely than this are neither drawn nor printed.
 DRAWN = 0.01
 # States that a drawing of the usual size has room for.
 CROWDED = 12
@@ -90,7 +90,8 @@ class Graph:
         return 0.5 if n == 1 and not self.inputs else max(1.0, n / CROWDED)
 
     def __str__(self) -> str:
-        return "\n".join(f"{e.source} -> {e.target} ({e.sign}): {e.probability:.2f}" for e in self.edges)
+        likely = [e for e in self.edges if e.probability >= DRAWN]
+        return "\n".join(f"{e.source} -> {e.target} ({e.sign}): {e.probability:.2f}" for e in likely)
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """A drawing: states on a circle, inputs outside; likely edges dark, rising ones blue, falling ones red."""

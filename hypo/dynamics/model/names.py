@@ -8,7 +8,7 @@ from itertools import count
 
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
-from hypo.expression.expr import Expression
+from hypo.expression.expr import PI, Expression
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,18 @@ def find_speeds(system: System) -> dict[int, int]:
 
 
 def find_units(system: System, data: Trajectories) -> dict[str, str]:
-    """Unit texts of all columns as far as they are known, speeds and former values too."""
-    units = {name: text for name, text in data.units.items() if name in (*system.columns, data.time)}
+    """Unit texts of all columns and known constants as far as they are known, speeds and former values too."""
+    named = {*system.columns, *find_known(system), data.time}
+    units = {name: text for name, text in data.units.items() if name in named}
     for k, row in find_speeds(system).items():
         if (rate := data.rate_unit(system.states[k])) is not None:
             units[system.states[row]] = rate.text
     return units | {d.column: units[d.state] for d in system.delays if d.state in units}
+
+
+def find_known(system: System) -> set[str]:
+    """Names of constants whose values are known."""
+    return {c.name for e in system.equations for c in e.constants if c.name and not c.free and c != PI}
 
 
 def name_parameters(system: System) -> tuple[str, ...]:

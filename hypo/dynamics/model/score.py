@@ -102,7 +102,7 @@ def _log_likelihood(model: ModelFields, fitted: Calibrated, run: Run) -> float:
     spread[told] = sd[0, told]
     S0 = np.diag(spread**2)
     Js = path.by_start[:, :m, :, 0].reshape(-1, len(first))[rows]
-    Jp = path.by_parameter[:, :m, :, 0].reshape(-1, path.by_parameter.shape[2])[rows]
+    Jp = path.by_parameter[:, :m, :, 0].reshape(known.size, path.by_parameter.shape[2])[rows]
     r = (run.states - path.states[:, :m, 0]).ravel()[rows] - Js @ (first - best)
     V = np.diag(sd.ravel()[rows] ** 2) + Js @ S0 @ Js.T + Jp @ fitted.covariance @ Jp.T
     factor = cho_factor(V + 1e-14 * np.trace(V) / max(len(r), 1) * np.eye(len(r)), lower=True)

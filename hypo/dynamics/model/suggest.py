@@ -75,7 +75,7 @@ class Suggestion:
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {value:.4g}" for name, value in self.start.items())
-        told = f"{self.tells_systems:.2f} nats of the systems, {self.tells_constants:.2f} of the constants"
+        told = f"expected to tell {self.tells_systems:.2f} nats of which laws hold, {self.tells_constants:.2f} of constants"
         lines = [f"start at {at}, measure to {self.times[-1]:.4g}: {told}"]
         for k, name in enumerate(self.inputs):
             first = np.flatnonzero(np.diff(self.actions[:, k], prepend=np.nan) != 0)

@@ -5,26 +5,36 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.stats import t as student
 
 from hypo.dynamics.calibration.calibrated import Calibrated
-from hypo.dynamics.model.names import find_speeds, find_units, list_leaves, name_lags, name_parameters, with_names
+from hypo.dynamics.model.names import (
+    find_known,
+    find_speeds,
+    find_units,
+    list_leaves,
+    name_lags,
+    name_parameters,
+    with_names,
+)
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.analysis.dimension import infer
-from hypo.expression.edits.conversion import Units, converted, times
+from hypo.expression.edits.conversion import Units, converted
 from hypo.expression.expr import Expression
 from hypo.report.constants import LEVEL, ConstantRow
 from hypo.report.formatting import format_number
-from hypo.report.units import write_powers, write_unit
+from hypo.report.units import write_unit
 from hypo.search.table_units import UnitNames
-from hypo.units import parse_unit, split_unit
+from hypo.units import parse_unit
 
 # A standard error of so many times a constant leaves it open.
 LOOSE = 100.0
+# What steps are counted by: the first letter that is no column's name.
+INDICES = ("n", "k", "i", "j", "m")
 
 
 @dataclass(frozen=True)
@@ -37,11 +47,12 @@ class Law:
         left: the left-hand side, ``dx/dt``.
         expression: the right-hand side with fitted numbers.
         lettered: the same with names of constants in their place.
-        constants: the fitted ones that this law has, with errors and units.
+        constants: the fitted ones that this law has, with errors and units, and the named ones that are known.
         unit: of the left-hand side, None where it is not known.
         columns: what columns of the formula are called in a text, as far as that is something else.
         time: what time is called.
         lettered_columns: the same for former values whose lag was fitted, with the name of the lag.
+        index: what steps are counted by.
     """
 
     state: str
@@ -54,6 +65,7 @@ class Law:
     columns: Mapping[str, str]
     time: str
     lettered_columns: Mapping[str, str] = field(default_factory=dict)
+    index: str = "n"
 
     def text(self, digits: int = 4) -> str:
         """``dx/dt = 0.79*x - 0.0106*x**2``."""
@@ -73,7 +85,7 @@ class Law:
             if column in self.expression.variables and text != column:
                 right = right.replace(Expression.variable(column).latex(), text)
         if self.order == 0:
-            return rf"{x}[n+1] = {right}"
+            return rf"{x}[{self.index}+1] = {right}"
         left = rf"\frac{{d{x}}}{{d{t}}}" if self.order == 1 else rf"\frac{{d^{{2}}{x}}}{{d{t}^{{2}}}}"
         return f"{left} = {right}"
 
@@ -87,7 +99,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
     """The laws of the measured states, in their order, and of hidden states that are no speed."""
     system = fitted.system
     speeds = find_speeds(system)
-    columns = _name_columns(system, data.time)
+    columns, index = _name_columns(system, data.time), _index_of(system)
     units = find_units(system, data)
     lettered = with_names(system)
     out = []
@@ -96,27 +108,39 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
             continue
         order = 0 if system.is_discrete else 2 if k in speeds else 1
         row = speeds.get(k, k)
-        unit = _unit_of_law(units, state, data.time, order)
+        law_unit = data.rate_unit(state, order)
+        unit = None if law_unit is None else law_unit.text
         out.append(
             Law(
                 state,
                 order,
-                write_left_side(state, data.time, order),
-                system.equations[row],
+                write_left_side(state, data.time, order, index),
+                _with_numbers(system.equations[row]),
                 lettered[row],
                 tuple(_list_constants(fitted, row, units, unit, data.units.get(data.time))),
                 unit,
                 columns,
                 data.time,
                 name_delays(system, data.time, {column: name for column, (name, _) in name_lags(system).items()}),
+                index,
             )
         )
     return tuple(out)
 
 
-def write_left_side(state: str, time: str, order: int) -> str:
+def _with_numbers(e: Expression) -> Expression:
+    """``e`` with the fitted values in the place of names."""
+    return replace(e, constants=tuple(replace(c, name=None) if c.free else c for c in e.constants))
+
+
+def _index_of(system: System) -> str:
+    """A letter for the number of a step that no column has."""
+    return next((letter for letter in INDICES if letter not in system.columns), "step")
+
+
+def write_left_side(state: str, time: str, order: int, index: str = "n") -> str:
     """``dx/dt`` for order 1, ``d²x/dt²`` for 2, ``x[n+1]`` for 0."""
-    return f"{state}[n+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
+    return f"{state}[{index}+1]" if order == 0 else f"d{state}/d{time}" if order == 1 else f"d²{state}/d{time}²"
 
 
 def name_speeds(system: System, time: str) -> dict[str, str]:
@@ -129,7 +153,7 @@ def _name_columns(system: System, time: str) -> dict[str, str]:
     """Names of columns in a text: ``x[n]``, and ``x(t - 1.25)`` for former values."""
     if not system.is_discrete:
         return name_delays(system, time)
-    now = {name: f"{name}[n]" for name in (*system.states, *system.actions)}
+    now = {name: f"{name}[{_index_of(system)}]" for name in (*system.states, *system.actions)}
     return now | name_delays(system, time)
 
 
@@ -138,25 +162,17 @@ def name_delays(system: System, time: str, lags: Mapping[str, str] | None = None
     known = lags or {}
     texts = {d.column: known.get(d.column, format_number(d.lag)) for d in system.delays}
     if system.is_discrete:
-        return {d.column: f"{d.state}[n-{texts[d.column]}]" for d in system.delays}
+        return {d.column: f"{d.state}[{_index_of(system)}-{texts[d.column]}]" for d in system.delays}
     return {d.column: f"{d.state}({time} - {texts[d.column]})" for d in system.delays}
 
 
 # --- constants ----------------------------------------------------------------------------------------------------
 
 
-def _unit_of_law(units: Mapping[str, str], state: str, time: str, order: int) -> str | None:
-    """The unit of a left-hand side; None where that of the state, or of time, is not known."""
-    if state not in units or (order and time not in units):
-        return None
-    per = split_unit(units[time]) if order else {}
-    return write_powers(times(split_unit(units[state]), per, -order))
-
-
 def _list_constants(
     fitted: Calibrated, row: int, units: Mapping[str, str], target: str | None, time: str | None
 ) -> Iterator[ConstantRow]:
-    """The fitted constants of an equation, each name once, and then its fitted lags."""
+    """The fitted constants of an equation, each name once, its fitted lags, and then the named ones whose values are known."""
     system = fitted.system
     names = name_parameters(system)
     freedom = max(float(np.sum(fitted.count)) - len(names) - sum(map(len, fitted.starts)), 1.0)
@@ -175,17 +191,24 @@ def _list_constants(
             continue
         std = math.sqrt(variance)
         yield ConstantRow(names[k], value, unit, std, value - reach * std, value + reach * std)
+    known = find_known(system)
+    for name, value in {c.name: c.value for c in system.equations[row].constants if c.name in known}.items():
+        yield ConstantRow(name, value, units.get(name))
 
 
 def _unit_texts(e: Expression, units: Mapping[str, str], target: str | None) -> list[str | None]:
     """The unit of each constant of a right-hand side whose value has the unit ``target``; columns without one are numbers."""
     if target is None:
         return [None] * len(e.constants)
-    names = UnitNames.of({**{name: units.get(name, "1") for name in e.variables}, "": target})
+    named = {c.name: units[c.name] for c in e.constants if c.name and not c.free and c.name in units}
+    names = UnitNames.of({**{name: units.get(name, "1") for name in e.variables}, **named, "": target})
     found = converted(
-        e, Units({n: names.powers[n] for n in e.variables}, names.powers[""], dict.fromkeys(names.known, 1.0))
+        e,
+        Units({n: names.powers[n] for n in (*e.variables, *named)}, names.powers[""], dict.fromkeys(names.known, 1.0)),
     )
     dimensions = {name: parse_unit(units.get(name, "1")).dimension for name in e.variables}
-    report = infer(e, dimensions, target=parse_unit(target).dimension)
+    report = infer(
+        e, dimensions, {n: parse_unit(text).dimension for n, text in named.items()}, target=parse_unit(target).dimension
+    )
     by_origin = {old: unit for old, unit in zip(found.origin, found.units, strict=True) if old >= 0}
     return [write_unit(by_origin.get(i), dimension, names) for i, dimension in enumerate(report.constant_dimensions)]

@@ -100,7 +100,7 @@ def write_rollout(rollout: Rollout, level: float) -> str:
     for state, parts in _columns(rollout, level):
         columns |= {f"{state}_{name}": values for name, values in parts.items()}
     rows = zip(*columns.values(), strict=True)
-    lines = [",".join(f"{v:.10g}" if math.isfinite(v) else "" for v in row) for row in rows]
+    lines = [",".join(f"{v:.6g}" if math.isfinite(v) else "" for v in row) for row in rows]
     return "\n".join([",".join(columns), *lines]) + "\n"
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import IO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.posterior.laplace import correlated
 from hypo.report.console import as_text, print_table
 from hypo.report.constants import ConstantRow, describe_undetermined
-from hypo.report.formatting import format_nats, format_number, format_r2, format_share
+from hypo.report.formatting import format_nats, format_number, format_r2
 from hypo.report.layout import INDENT, TextTable, fill, find_width, wrap_sentences
 from hypo.report.sentences import STANDARD_ERROR, as_sentence
 from hypo.report.tables import make_constants_table
@@ -29,6 +29,8 @@ SHOWN = 0.99
 LEAST_UNMET = 0.005
 # The most systems in the table of rivals.
 LINES = 6
+# Noise grows with its state where the part that does not has less than this share of its variance.
+CONSTANT = 0.5
 # R² from the given start below that from the fitted one by more than this is worth a remark.
 APART = 0.05
 
@@ -67,25 +69,29 @@ def make_states_table(model: ModelFields, fitted: Agreement, given: Agreement) -
     return table
 
 
-def make_rivals_table(model: ModelFields) -> TextTable | None:
-    """The likeliest systems with their weights, and that of laws not met; None where the likeliest has nearly all."""
+def make_rivals_table(model: ModelFields) -> TextTable:
+    """The likeliest systems with their weights, and those of others and of laws not met; they make 100 %."""
     shown, weight, unmet = [], 0.0, model.discovered.unmet
     for system in model.systems[:LINES]:
         shown.append(system)
         weight += system.weight
         if weight >= SHOWN * (1.0 - unmet):
             break
-    if len(shown) < 2 and unmet < LEAST_UNMET:
-        return None
     table = TextTable()
     table.add_column("weight", right=True)
     table.add_column("score", right=True)
     table.add_column("system", wraps=True)
-    for system in shown:
+    # Each rounded down or up so that all make 100 %.
+    others_have = 1.0 - unmet - weight
+    shares = round_shares([*(s.weight for s in shown), others_have, unmet])
+    for system, share in zip(shown, shares, strict=False):
         laws = "; ".join(law.text() for law in describe_laws(system.fitted, model.data))
-        table.add_row(format_share(system.weight), format_nats(system.score), laws)
+        table.add_row(share, format_nats(system.score), laws)
+    if len(model.systems) > len(shown) and others_have >= LEAST_UNMET:
+        others = len(model.systems) - len(shown)
+        table.add_row(shares[-2], "", f"{others} {'others' if others > 1 else 'other'}")
     if unmet >= LEAST_UNMET:
-        table.add_row(format_share(unmet), "", "laws that this search did not meet")
+        table.add_row(shares[-1], "", "laws that this search did not meet")
     return table
 
 
@@ -98,8 +104,8 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
         yield f"{name} is {rate}, which was not measured."
     yield from find_undetermined(model.best)
     yield (
-        "Noise is the standard deviation of one measurement; effective rows tell of the rate independently of each other; the "
-        "given start is the first measurement."
+        f"Noise is the standard deviation of one measurement{_describe_growth(model)}; effective rows tell of the rate "
+        "independently of each other; the given start is the first measurement."
     )
     if math.isnan(given.total):
         yield "From the given start the states run away."
@@ -117,6 +123,21 @@ def write_remarks(model: ModelFields, fitted: Agreement, given: Agreement) -> It
         yield as_sentence(line)
 
 
+def _describe_growth(model: ModelFields) -> str:
+    """A clause on states whose noise grows with them; empty for none."""
+    growing = [s for s, mix in zip(model.data.states, model.best.measurement.mix, strict=False) if mix < CONSTANT]
+    return f", that of {join_words(growing)} of a typical one, for it grows with the state" if growing else ""
+
+
+def round_shares(weights: Sequence[float]) -> list[str]:
+    """Shares that add to 1 as whole percentages that add to 100, by largest remainders."""
+    parts = [100.0 * max(w, 0.0) / sum(weights) for w in weights]
+    out = [math.floor(p) for p in parts]
+    for k in sorted(range(len(parts)), key=lambda k: out[k] - parts[k])[: 100 - sum(out)]:
+        out[k] += 1
+    return [f"{n} %" if n or w <= 0 else "< 1 %" for n, w in zip(out, weights, strict=True)]
+
+
 def make_rules_table(model: ModelFields) -> TextTable | None:
     """The rules of the knowledge and how the laws fare; None where there are none."""
     rows = model.settings.get("rules") or ()
@@ -124,12 +145,21 @@ def make_rules_table(model: ModelFields) -> TextTable | None:
         return None
     table = TextTable()
     table.add_column("rule", wraps=True)
-    table.add_column("the laws")
+    table.add_column("the laws", wraps=True)
     for row in rows:
-        broken = f"break it by {format_number(row['violation'])}"
         held = f"hold at {row['points']} points"
-        table.add_row(row["rule"], {PROVED: "proved", REFUTED: broken}.get(row["level"], held))
+        table.add_row(row["rule"], {PROVED: "proved", REFUTED: _describe_breach(row)}.get(row["level"], held))
     return table
+
+
+def _describe_breach(row: Mapping[str, Any]) -> str:
+    """Where the laws break a rule, and what the two sides of it are there."""
+    at, sides = row.get("witness"), row.get("sides")
+    if not at or not sides:
+        return "broken"
+    place = ", ".join(f"{name} = {format_number(value)}" for name, value in at.items())
+    left, relation, right = sides
+    return f"broken at {place}: {format_number(left)} is not {relation} {format_number(right)}"
 
 
 def find_undetermined(fitted: Calibrated) -> list[str]:
@@ -192,5 +222,7 @@ def _make_parts(model: ModelFields) -> tuple[list[TextTable | str], list[str]]:
         tables.append("\n".join(fill(line, width, INDENT) for line in lettered))
         tables.append(make_constants_table(constants))
     tables.append(make_states_table(model, fitted, given))
-    tables += [table for table in (make_rivals_table(model), make_rules_table(model)) if table is not None]
+    tables.append(make_rivals_table(model))
+    if (rules := make_rules_table(model)) is not None:
+        tables.append(rules)
     return tables, list(write_remarks(model, fitted, given))

@@ -11,6 +11,7 @@ from hypo.dynamics.knowledge.rules import SystemRules
 from hypo.dynamics.system import System
 from hypo.errors import KnowledgeError
 from hypo.expression.parser import parse
+from hypo.knowledge.claims.claim import PROVED, REFUTED
 from hypo.knowledge.knowledge import Knowledge
 from hypo.knowledge.motion import MotionKnowledge
 
@@ -143,3 +144,18 @@ def test_names_that_fit_nothing(said: dict[str, object], message: str) -> None:
     with pytest.raises(KnowledgeError) as caught:
         require_names(Knowledge.from_dict(said), ("x", "v"), (), ("x", "v"))
     assert message in str(caught.value)
+
+
+def test_positive_is_asked_where_the_other_states_are_positive_too() -> None:
+    # Noise made A negative in the data; with A >= 0 the rate of B at B = 0 is c1*A >= 0.
+    motion = Knowledge.from_dict({"dynamics": {"positive": ["A", "B"]}}).dynamics
+    assert motion is not None
+    ranges = {"A": (-0.01, 2.0), "B": (-0.02, 1.0)}
+    chain = System((parse("-0.3*A"), parse("0.3*A - 0.2*B")), ("A", "B"))
+    assert [v.level for _, v in SystemRules(motion, ranges, {}).verdicts(chain)] == [PROVED, PROVED]
+    leak = System((parse("-0.3*A"), parse("0.3*A - 0.2")), ("A", "B"))
+    (_, held), (_, broken) = SystemRules(motion, ranges, {}).verdicts(leak)
+    assert held.level == PROVED
+    assert broken.level == REFUTED
+    assert broken.witness is not None
+    assert broken.witness.at["A"] >= 0

@@ -12,7 +12,7 @@ from hypo.dynamics.model.world_model import WorldModel
 from hypo.dynamics.report.agreement import measure_agreement
 from hypo.dynamics.report.equations import describe_laws
 from hypo.dynamics.report.json_record import to_dict, to_json
-from hypo.dynamics.report.text import find_undetermined, write_report
+from hypo.dynamics.report.text import find_undetermined, round_shares, write_report
 from hypo.dynamics.system import Delay, System
 from hypo.expression.parser import parse
 from tests.dynamics.report.models import T, fitted, follow, law, model_of, pendulum, spring
@@ -180,8 +180,13 @@ def test_names_in_remarks() -> None:
     assert "The data cannot tell x(t - 1.25) from x." in lines
 
 
-def test_a_sure_model_has_no_rivals() -> None:
-    assert "weight" not in write_report(pendulum())
+def test_a_sure_model_says_so() -> None:
+    assert " 100 %" in write_report(pendulum())
+
+
+def test_shares_make_a_hundred() -> None:
+    assert round_shares([0.815, 0.005, 0.18]) == ["82 %", "< 1 %", "18 %"]
+    assert round_shares([1 / 3, 1 / 3, 1 / 3, 0.0]) == ["34 %", "33 %", "33 %", "0 %"]
 
 
 def test_json() -> None:

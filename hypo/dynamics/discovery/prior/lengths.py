@@ -21,6 +21,10 @@ from hypo.dynamics.discovery.prior.textbook import counts
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.expression.expr import Expression
 
+# The factor of columns in degrees in arguments of waves: nobody chose it, so it costs nothing.
+DEGREE = math.pi / 180
+# Relative difference that counts as rounding.
+ROUNDING = 1e-9
 # Rows that make ½ log n where nobody says how many there are.
 ROWS = 100
 
@@ -91,10 +95,19 @@ def _structure(
     seen = Seen()
     total, numbers = 0.0, 0
     for e, own in zip(equations, states, strict=True):
-        cost, count, seen = _cheaper(e, own, d, seen, rows, signs)
+        cost, count, seen = _cheaper(_in_radians(e), own, d, seen, rows, signs)
         total += cost
         numbers += count
     return Structure(total, numbers, seen.equal)
+
+
+def _in_radians(e: Expression) -> Expression:
+    """``e`` without the exact factor of degrees."""
+    is_degree = [not c.free and math.isclose(c.value, DEGREE, rel_tol=ROUNDING) for c in e.constants]
+    if not any(is_degree):
+        return e
+    values = [1.0 if known else c.value for known, c in zip(is_degree, e.constants, strict=True)]
+    return e.with_values(values)
 
 
 def _cheaper(e: Expression, own: str, d: int, seen: Seen, rows: float, signs: bool) -> tuple[float, int, Seen]:

@@ -57,6 +57,7 @@ def search_rates(
     from hypo.fitting.archive import rank
     from hypo.problem.problem import make_problem
     from hypo.search.engine import search
+    from hypo.search.table_units import Border
 
     sigma = np.maximum(sd, LEAST_ERROR * float(np.std(y)) + 1e-300)
     given = complete_arguments(
@@ -74,11 +75,14 @@ def search_rates(
     inputs = validate_inputs((X, y), law_name(columns), given)
     # Weights of structures come from trajectories: no chain walks around the best ones here.
     settings = replace(inputs.settings, work=budget.work, posterior=False)
-    outcome = search(make_problem(inputs.dataset, inputs.knowledge, settings), settings)
+    problem = make_problem(inputs.dataset, inputs.knowledge, settings)
+    outcome, border = search(problem, settings), Border.out_of(problem)
     out = {str(h.expression): h.expression for h in outcome.front}
     for h in best_of_each(sorted(outcome.archive, key=rank), lambda h: h.complexity, BEST, OF_EACH):
         out.setdefault(str(h.expression), h.expression)
-    return list({(e := unsnapped(f)).masked(): e for f in reversed(out.values())}.values())[::-1]
+    # Numbers are freed in the units of the search: exact factors of units stay exact.
+    found = {(e := border.formula(unsnapped(f))).masked(): e for f in reversed(out.values())}
+    return [*found.values()][::-1]
 
 
 def unsnapped(e: Expression) -> Expression:

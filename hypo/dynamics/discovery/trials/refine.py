@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
 from hypo.dynamics.discovery.prior.lengths import ROWS, costs_of_terms
+from hypo.dynamics.discovery.proposals.permitted import fitting
 from hypo.dynamics.discovery.proposals.sparse import FEWER_UNIONS, POLYNOMIALS, UNIONS
 from hypo.dynamics.discovery.proposals.terms import FUNCTION, Terms, make_terms
 from hypo.dynamics.discovery.sums import ONE, SumTerm, as_sum
@@ -27,6 +28,7 @@ from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import Expression
+from hypo.units import Unit
 
 # Systems whose neighbours are tried at a time, and how often.
 REFINED = 4
@@ -98,7 +100,12 @@ class _Library:
 
 
 def refine(
-    judge: Judge, sought: Sequence[int], data: Trajectories, columns: Columns, lists: Mapping[int, Sequence[Ranked]]
+    judge: Judge,
+    sought: Sequence[int],
+    data: Trajectories,
+    columns: Columns,
+    lists: Mapping[int, Sequence[Ranked]],
+    units: Mapping[str, Unit] | None = None,
 ) -> None:
     """Fit neighbours of the best systems as long as new systems come to stand among these.
 
@@ -108,6 +115,7 @@ def refine(
         data: runs.
         columns: of laws.
         lists: by equation all candidates, ranked by their own trials.
+        units: of the columns, as far as terms must keep to them.
     """
     if judge.is_over:
         return
@@ -115,7 +123,8 @@ def refine(
     rounded: set[int] = set()
     names = judge.ranked()[0].fitted.system.states if judge.ranked() else ()
     states = {k: names[k] for k in sought if names}
-    library = _Library.of(make_terms(columns.names, columns_along(columns)), states, len(columns.names))
+    terms = fitting(make_terms(columns.names, columns_along(columns)), units or {})
+    library = _Library.of(terms, states, len(columns.names))
     for _ in range(ROUNDS):
         for judged in judge.ranked()[:ROUNDED]:
             if id(judged) not in rounded and judged.score <= judge.best + NEAR:

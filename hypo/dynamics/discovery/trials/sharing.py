@@ -10,7 +10,7 @@ import numpy as np
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.sums import Number, Sum, SumTerm, as_sum
 from hypo.dynamics.system import System
-from hypo.expression.expr import Expression
+from hypo.expression.expr import PI, Expression
 
 # Standard errors within which two numbers are taken to be equal.
 WITHIN = 3.0
@@ -26,7 +26,9 @@ def signed(system: System) -> System:
 
 def written(e: Expression) -> Expression:
     """``e`` as a sum of terms with positive coefficients, which makes most numbers linear; as it is where that takes more
-    fitted numbers."""
+    fitted numbers, or would lose names that the user gave."""
+    if any(c.name is not None and c != PI for c in e.constants):
+        return e
     s = as_sum(e)
     return s.positive_expression() if s.n_free <= len(e.free) else e
 
@@ -58,7 +60,7 @@ def share_constants(fitted: Calibrated) -> System | None:
     if len(system.parameters) != len(fitted.system.parameters):
         return None
     found = list(coefficients(system))
-    shared = list(range(len(system.of_constants)))
+    shared = _first_places(system)
     errors = _errors(fitted, system)
     for a, (k, i, form, value) in enumerate(found):
         for m, j, other, second in found[:a]:
@@ -67,7 +69,7 @@ def share_constants(fitted: Calibrated) -> System | None:
             apart = abs(value - second)
             if apart <= WITHIN * np.hypot(errors[i], errors[j]) or apart <= ALIKE * value:
                 shared[i] = shared[j]
-    if shared == list(range(len(shared))):
+    if shared == _first_places(system):
         return None
     numbers = {of: n for n, of in enumerate(dict.fromkeys(shared))}
     return system.with_equations(system.equations, tuple(numbers[of] for of in shared))
@@ -85,10 +87,16 @@ def exchanged(system: System, sought: Sequence[int]) -> Iterator[System]:
             if as_sum(new.equations[k]).form == as_sum(system.equations[k]).form:
                 continue
             yield new.with_equation(k, written(new.equations[k]))
-            same = list(range(len(new.of_constants)))
+            same = _first_places(new)
             same[new.places[k].start : new.places[k].stop] = new.places[j]
             number = {of: n for n, of in enumerate(dict.fromkeys(same))}
             yield new.with_equations(new.equations, tuple(number[of] for of in same))
+
+
+def _first_places(system: System) -> list[int]:
+    """For each free constant the place of the first one that has its parameter."""
+    first: dict[int, int] = {}
+    return [first.setdefault(of, n) for n, of in enumerate(system.of_constants)]
 
 
 def _errors(fitted: Calibrated, system: System) -> list[float]:

@@ -124,4 +124,4 @@ def _fit_start(fitted: Calibrated, data: Trajectories, run: Run, first: Values, 
 def _over_noise(slopes: Values, known: NDArray[np.bool_], sd: Values, m: int) -> Values:
     """Slopes (n_time·n_measured, n) of the samples over their noise, 0 where there is none."""
     each = slopes[:, :m, :, 0] / sd[:, :, None]
-    return np.where(known[:, :, None], each, 0.0).reshape(-1, slopes.shape[2])
+    return np.where(known[:, :, None], each, 0.0).reshape(known.size, slopes.shape[2])

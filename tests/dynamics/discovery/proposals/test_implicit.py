@@ -9,7 +9,7 @@ from hypo.dynamics.discovery.proposals.implicit import rational_laws
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.terms import make_terms
 from hypo.dynamics.discovery.proposals.views import make_equation
-from hypo.dynamics.discovery.propose import _costs_of_terms
+from hypo.dynamics.discovery.propose import _costs_beyond_one
 from hypo.dynamics.options import Options
 from hypo.dynamics.smoothing.smoothed import smooth_all
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -24,7 +24,7 @@ def laws_of(rates, start, until, names, k, noise=0.0):
     equation = make_equation(data, smooth_all(data), Options(), k)
     view = equation.views[0]
     terms = make_terms(names, view.X)
-    costs = _costs_of_terms(terms, names, len(view.target))
+    costs = _costs_beyond_one(terms, names[k], len(names), len(view.target))
     found = rational_laws(terms, names, costs, view, Clock(now() + 600))
     fitted = [polish(e, names, view)[0] for e, _ in found]
     return fitted, view.X
