@@ -86,6 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output left.
         silence_output()
         return FOUND
+    except MemoryError as error:
+        if os.environ.get(DEBUG):
+            traceback.print_exc()
+        return complain(
+            f"there is not enough memory for this ({_first_line(error) or 'no more of it'}); ask for less, or free some",
+            USAGE,
+        )
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()

@@ -182,7 +182,7 @@ def _keep(
         found = values[column][np.isfinite(values[column])]
         if not chosen.asked and len(found) == 0:
             notes.append(f'column "{column.label}" is empty and was left out')
-        elif not chosen.asked and np.ptp(found) == 0:
+        elif not chosen.asked and found.min() == found.max():
             notes.append(f'column "{column.label}" is constant ({found[0]:g}) and was left out')
         else:
             kept.append(column)
@@ -210,7 +210,7 @@ def _assemble(
             f"{columns.source}: no column is left that could be a state ({'; '.join(said)}); name the states"
         )
     used = [chosen.time, *state, *chosen.action]
-    constant = [c for c in chosen.action if np.ptp(values[c]) == 0]
+    constant = [c for c in chosen.action if values[c].min() == values[c].max()]
     said += [
         f'the input "{c.label}" is {values[c][0]:g} in every row, so laws cannot tell it from a constant'
         for c in constant

@@ -19,6 +19,7 @@ from hypo.data.dataset import Table
 from hypo.errors import DataError
 from hypo.expression.edits.conversion import times
 from hypo.knowledge.text.wording import nearest
+from hypo.problem.from_table import LARGEST, SMALLEST
 from hypo.report.units import write_powers
 from hypo.units import Unit, parse_unit, split_unit
 
@@ -28,6 +29,8 @@ Values = NDArray[np.float64]
 LEAST_MOMENTS = 8
 # Moments of one run: two make one step.
 LEAST_OF_RUN = 2
+# Least usual step of times, as a share of the largest: sixteen of its last binary digits.
+LEAST_STEP = 16 * float(np.finfo(float).eps)
 SECONDS = parse_unit("s").dimension
 
 
@@ -134,8 +137,9 @@ def make_trajectories(
 
     Raises:
         DataError: a column is missing or named twice; time is missing, does not increase or is no time by its unit; an input
-            is missing or jumps at one moment; a number is infinite; a state never changes, or was measured at fewer than eight
-            moments; a run has one moment, or goes on after another one.
+            is missing or jumps at one moment; a number is infinite, or out of the range whose products are numbers; times
+            differ in their last digits only; a state never changes, or was measured at fewer than eight moments; a run has
+            one moment, or goes on after another one.
     """
     checks = _Checks(table, lines)
     chosen = {
@@ -154,6 +158,8 @@ def make_trajectories(
         checks.require_numbers(name, "inputs must be known at every row; fill it in, or leave the row out")
     for name in named_states:
         checks.require_finite(name)
+    for name in (clock, *named_states, *inputs):
+        checks.require_size(name)
     states = np.column_stack([table.columns[name] for name in named_states])
     actions = np.column_stack([table.columns[name] for name in inputs]) if action else np.empty((len(t), 0))
     runs = tuple(Run(name, t[rows], states[rows], actions[rows], rows) for name, rows in _split(checks, group, len(t)))
@@ -163,6 +169,8 @@ def make_trajectories(
     _require_moments(table, runs, named_states)
     _require_measured(table, runs, named_states)
     _require_change(table, runs, named_states)
+    for run in () if discrete else runs:
+        checks.require_resolved(run, clock)
     names = [clock, *named_states, *inputs]
     units = {name: table.units[name] for name in names if name in table.units}
     notes = (*table.said, *table.notes, *_note_units(units, clock, named_states, discrete))
@@ -266,6 +274,26 @@ class _Checks:
                     f"{run.actions[row, k]:g} at the same time {run.time[row]:g}; give it one value there, or other times"
                 )
 
+    def require_size(self, name: str) -> None:
+        """Raises DataError where the largest number of a column is so large or small that products of it are no numbers."""
+        values = self.table.columns[name]
+        sizes = np.abs(np.where(np.isfinite(values), values, 0.0))
+        row = int(np.argmax(sizes))
+        if sizes[row] > 0 and not SMALLEST <= sizes[row] <= LARGEST:
+            raise DataError(
+                f'{self.place(row)}, column "{name}": the largest number is {values[row]:g}, but hypo takes sizes from '
+                f"{SMALLEST:g} to {LARGEST:g}, so that products stay in the range of numbers; give it in another unit"
+            )
+
+    def require_resolved(self, run: Run, clock: str) -> None:
+        """Raises DataError where the times of a run differ in their last digits only, which rounding has cut."""
+        step = run.duration / (len(np.unique(run.time)) - 1)
+        if step < LEAST_STEP * float(np.max(np.abs(run.time))):
+            raise DataError(
+                f'{self.place(run.rows[0])}, column "{clock}": times around {run.time[0]:g} in steps of {step:.1g} differ in '
+                "their last digits only, which are rounded; write the time since the first row"
+            )
+
 
 def _split(checks: _Checks, group: Sequence[Any] | None, n: int) -> Iterator[tuple[str, NDArray[np.int64]]]:
     """Names of runs and their rows, in the order of the table."""
@@ -294,9 +322,9 @@ def _split(checks: _Checks, group: Sequence[Any] | None, n: int) -> Iterator[tup
 
 
 def _name_run(label: Any) -> str:
-    """The name of a run: whole numbers without a point, nothing for a missing one."""
+    """The name of a run: whole numbers without a point, nothing for a missing one. Unequal numbers have unequal names."""
     if isinstance(label, float | np.floating):
-        return "" if np.isnan(label) else f"{label:g}"
+        return "" if np.isnan(label) else str(label).removesuffix(".0")
     return "" if label is None or str(label) in ("<NA>", "NaT") else str(label).strip()
 
 

@@ -264,6 +264,7 @@ def test_what_cannot_be_merged(folders: list[Path], tmp_path: Path) -> None:
         ("3", "written NUMBER/TOTAL, such as 3/16, got '3'"),
         ("a/b", "NUMBER/TOTAL"),
         ((1, 0), "the number of shards must be 1 or more, got 0"),
+        ((1, 10**20), "the number of shards must be 100,000 or less, got 100000000000000000000"),
         (7, "NUMBER/TOTAL"),
         ((1.5, 2), "NUMBER/TOTAL"),
     ],

@@ -111,6 +111,10 @@ REFUSED = [
         {"t": [0, 0, 1, 2, 3, 4, 5, 6, 7, 8], "u": T, "action": ["u"]},
         'row 1 (from 0), column "u": the input is 0 and 1 at the same time 0; give it one value there',
     ),
+    ({"t": 1.0 + 3e-16 * T}, "in steps of 3e-16 differ in their last digits only, which are rounded"),
+    ({"t": 1e300 * T}, 'column "t": the largest number is 9e+300, but hypo takes sizes from 1e-50 to 1e+50'),
+    ({"x": 1e-300 * T}, 'row 9 (from 0), column "x": the largest number is 9e-300'),
+    ({"x": [1e308, *-1e307 * T[1:]]}, 'column "x": the largest number is'),
     ({"units": {"t": "m"}}, 'column "t": its unit m is no time, so there are no rates per m'),
 ]
 
@@ -137,6 +141,12 @@ def test_names(state: list[str], action: list[str], message: str) -> None:
     with pytest.raises(DataError) as error:
         make_trajectories(table(t=T, x=T), "t", state, action)
     assert message in str(error.value)
+
+
+def test_runs_whose_numbers_differ_late_are_apart() -> None:
+    group = np.repeat([1000001.0, 1000002.0], 5)
+    found = make_trajectories(table(t=T, x=T), "t", ["x"], group=list(group))
+    assert [run.name for run in found.runs] == ["1000001", "1000002"]
 
 
 def test_lines_of_a_file() -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Bytes by the prefix of a size, as powers of 1000 or, with an i, of 1024.
 _PREFIXES = " KMGT"
 
+# Shards of one search, at most: those that are missing are listed.
+MOST_SHARDS = 100_000
+
 
 def read_time(name: str, value: Any) -> float:
     """Seconds of a number or a duration."""
@@ -165,6 +168,8 @@ def read_shard(name: str, value: str | Sequence[int] | None) -> tuple[int, int] 
             if of > 0
             else f"the number of shards must be 1 or more, got {of}"
         )
+    if of > MOST_SHARDS:
+        raise InputError(f"the number of shards must be {MOST_SHARDS:,} or less, got {of}")
     return number, of
 
 

@@ -6,6 +6,7 @@ the Jacobian for the state and each sensitivity: what this leaves out lies below
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +22,11 @@ Values = NDArray[np.float64]
 OF_SIZE = 1e-4
 # Size of a state that was zero so far, as a share of the largest one's.
 LEAST_SIZE = 1e-6
+# How often the rates of a column are asked for, at most: a second of it before it gets on, a minute where it gets on to its
+# end, and more for each piece of a course of inputs.
+FIRST_RATES = 20_000
+MOST_RATES = 1_000_000
+RATES_EACH = 100
 # The relative error cannot be less than this in SciPy.
 LEAST = 3e-14
 
@@ -29,6 +35,10 @@ def follow_stiff(laws: Laws, batch: Batch, control: Control, samples: Samples) -
     """Follow those columns again of which ``samples`` says that they took too many steps; the others stay."""
     for column in np.flatnonzero(samples.status == TOO_MANY):
         _Column(laws, batch, control, samples, int(column)).follow()
+
+
+class _TooManyError(Exception):
+    """A column has asked for its rates too often."""
 
 
 class _Column:
@@ -44,9 +54,15 @@ class _Column:
         self.out = np.empty((self.d, 1))
         self.J = np.empty((self.d, len(self.X), 1))
         self.piece = 0
+        self.asked = 0
 
     def evaluate(self, t: float, z: Values) -> None:
         """Rates and their slopes at a moment."""
+        self.asked += 1
+        if self.asked > FIRST_RATES:
+            way = (t - self.clock[0]) / (self.clock[-1] - self.clock[0])
+            if self.asked > FIRST_RATES + MOST_RATES * way + RATES_EACH * self.piece:
+                raise _TooManyError
         at = self.d + self.laws.n_delay
         self.X[: self.d, 0] = z[: self.d]
         if self.laws.n_action:
@@ -75,12 +91,23 @@ class _Column:
         return whole
 
     def follow(self) -> None:
-        """Fill the samples of the column."""
-        samples, c, d = self.samples, self.column, self.d
+        """Fill the samples of the column; where that takes too long, they stay as they are."""
+        samples, c = self.samples, self.column
         before = samples.states[:, :, c].copy(), samples.slopes[:, :, :, c].copy()
+        with suppress(_TooManyError):
+            if self._fill(before[0]):
+                samples.status[c], samples.ended[c] = DONE, np.inf
+                return
+            samples.status[c] = DIVERGED
+        # The explicit method may have come farther, to a blow-up.
+        samples.states[:, :, c], samples.slopes[:, :, :, c] = before
+
+    def _fill(self, before: Values) -> bool:
+        """Follow the column, which was followed to the states ``before`` by another method; False where it runs away."""
+        c, d = self.column, self.d
         z = np.concatenate([self.batch.starts[:, c], np.eye(d, self.m).ravel()])
         size = np.abs(self.batch.starts[:, c])
-        size = np.fmax(size, np.nanmax(np.where(np.isfinite(before[0]), np.abs(before[0]), 0.0), axis=0))
+        size = np.fmax(size, np.nanmax(np.where(np.isfinite(before), np.abs(before), 0.0), axis=0))
         size = np.where(size > 0, size, LEAST_SIZE * float(size.max()) if size.any() else 1.0)
         error = OF_SIZE * self.control.relative * np.concatenate([size, np.repeat(size, self.m)])
         # With inputs each piece is a problem of its own, for they may bend or jump between two.
@@ -104,16 +131,13 @@ class _Column:
                     )
                 reached = np.searchsorted(np.unique(self.clock[rows]), self.clock[rows])
                 if not solved.success or not np.all(np.isfinite(solved.y)):
-                    # The explicit method may have come farther, to a blow-up.
-                    samples.states[:, :, c], samples.slopes[:, :, :, c] = before
-                    samples.status[c] = DIVERGED
-                    return
+                    return False
                 values = solved.y[:, reached]
             else:
                 values = np.repeat(z[:, None], len(rows), axis=1)
             self._write(rows, values)
             z = values[:, -1]
-        samples.status[c], samples.ended[c] = DONE, np.inf
+        return True
 
     def _write(self, rows: NDArray[np.int64], values: Values) -> None:
         self.samples.states[rows, :, self.column] = values[: self.d].T

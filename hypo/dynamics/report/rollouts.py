@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.score import read_start
+from hypo.dynamics.model.rollouts.courses import check_size, check_until
 from hypo.dynamics.model.rollouts.inputs import read_input_table
 from hypo.dynamics.trajectories import Trajectories
 from hypo.errors import InputError
@@ -33,9 +34,12 @@ def make_times(data: Trajectories, until: float | None, step: float | None) -> V
     if step is None:
         return None
     begin = float(data.runs[0].time[0])
+    if until is not None:
+        check_until(until, begin)
     length = (float(data.runs[0].time[-1]) if until is None else until) - begin
     if not 0 < step <= length:
         raise InputError(f"step must lie above 0 and not above {length:g}, the time to follow, got {step:g}")
+    check_size(length / step)
     return np.asarray(begin + step * np.arange(math.floor(length / step * (1 + 1e-12)) + 1.0))
 
 

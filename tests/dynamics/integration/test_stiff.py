@@ -60,6 +60,15 @@ def test_stiff_columns_can_be_left_unfinished():
     assert 0.0 < found.unfinished[0] < 1000.0
 
 
+def test_an_implicit_method_that_takes_too_long_is_given_up():
+    """cos(9t) in steps that a fast decay keeps small: neither method comes to the end."""
+    system = make(["-1e6*(x - y)", "z", "-81*y"], ["x", "y", "z"])
+    time = np.array([0.0, 1e-4, 1e5])
+    found = follow(system, [1.0, 1.0, 0.0], None, time, accuracy=Accuracy(most_steps=5000))
+    assert 1e-4 < found.unfinished[0] < 1e5
+    assert np.isfinite(found.states[:2]).all() and np.isnan(found.states[2]).all()
+
+
 def test_inputs_of_stiff_systems():
     """x' = -1000 (x - u): x follows the input."""
     system = make(["-1e5*(x - u)"], ["x"], actions=("u",))

@@ -86,6 +86,8 @@ def change(folder: Path, edit: Any) -> None:
         (lambda c: c["systems"][0]["system"]["equations"].pop("w"), 'has no law of "w"'),
         (lambda c: c["systems"][0]["system"].update(shared=[7]), 'the entry "shared" does not number'),
         (lambda c: c["systems"][0].update(starts=[]), "has not one start for each"),
+        (lambda c: c["systems"][0]["system"].update(measured=-1), "are not those of the data"),
+        (lambda c: c["systems"][0]["system"].update(actions=["u"]), "are not those of the data"),
         (lambda c: c["data"].update(rows=3), "and not 3"),
         (lambda c: c.update(user_operators=["plop"]), "plop"),
     ],

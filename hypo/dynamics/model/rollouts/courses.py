@@ -15,13 +15,33 @@ from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.rollouts.inputs import find_columns, has_names, is_table, read_input_table
 from hypo.dynamics.trajectories import Run
 from hypo.errors import InputError
+from hypo.problem.from_table import LARGEST
 
 Values = NDArray[np.float64]
 
 # Moments of a rollout where only its end is given.
 MOMENTS = 201
+# Numbers of all trajectories of a rollout, at most: some gigabytes with what is worked out on the way.
+MOST_NUMBERS = 50_000_000
 # Share of a step by which a moment may miss a whole number of steps, as sums of decimal fractions do.
 OFF = 1e-6
+
+
+def check_until(until: float, begin: float) -> None:
+    """Raises InputError for an end that is not a time after the beginning."""
+    if not begin < until < np.inf:
+        raise InputError(f"until must be a time after {begin:g}, where the data begin, got {until:g}")
+
+
+def check_size(moments: float, n_sample: int = 1, n_state: int = 1) -> None:
+    """Raises InputError for a rollout that no memory holds."""
+    if moments * n_sample * n_state > MOST_NUMBERS:
+        states = f" of {n_state} states" if n_state > 1 else ""
+        times = f", {n_sample} times," if n_sample > 1 else ""
+        raise InputError(
+            f"{moments:.6g} moments{states}{times} are too many for one rollout, which holds {MOST_NUMBERS:,} numbers; "
+            "give fewer samples, a longer step or an earlier end"
+        )
 
 
 @dataclass(frozen=True)
@@ -107,10 +127,10 @@ def _choose_shown(
     if until is None and rows is None:
         return np.asarray(np.unique(run.time), float)
     end = float(run.time[-1]) if until is None else float(until)
-    if not end > begin:
-        raise InputError(f"until must be a time after {begin:g}, where the data begin, got {end:g}")
+    check_until(end, begin)
     if model.system.is_discrete:
         step = _step_of(run)
+        check_size((end - begin) / step)
         return np.asarray(begin + step * np.arange(np.floor((end - begin) / step + OFF) + 1))
     return np.asarray(np.linspace(begin, end, MOMENTS if rows is None else rows))
 
@@ -201,6 +221,12 @@ def read_actions(model: ModelFields, actions: Any, times: Values, run: Run) -> V
     if len(bad):
         raise InputError(
             f'the input "{names[bad[0][1]]}" is no number at {model.data.time} = {times[bad[0][0]]:g}; give one'
+        )
+    far = np.argwhere(np.abs(out) > LARGEST)
+    if len(far):
+        raise InputError(
+            f'the input "{names[far[0][1]]}" is {out[tuple(far[0])]:g} at {model.data.time} = {times[far[0][0]]:g}, but hypo '
+            f"takes sizes up to {LARGEST:g}; give a smaller one"
         )
     return np.asarray(out, float)
 

@@ -15,7 +15,7 @@ from hypo.dynamics.integration.extras import History
 from hypo.dynamics.model.fields import ModelFields
 from hypo.dynamics.model.names import find_units
 from hypo.dynamics.model.rollouts.bands import Rollout
-from hypo.dynamics.model.rollouts.courses import choose_moments
+from hypo.dynamics.model.rollouts.courses import check_size, choose_moments
 from hypo.dynamics.model.rollouts.forces import add_forces, forcing_of
 from hypo.dynamics.model.rollouts.sampling import Members, draw_members, draw_starts, followed, noise_of
 from hypo.dynamics.trajectories import Run
@@ -152,6 +152,7 @@ def roll(
 ) -> list[Rollout]:
     """Rollouts from starts, each values and errors (n_state,); None: from that of a recorded run. Systems, constants and errors
     of measurement are drawn once, and the same for all starts."""
+    check_size(len(course.time), n_samples, len(model.states) * (1 if starts is None else len(starts)))
     rng, pushes = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 4])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)

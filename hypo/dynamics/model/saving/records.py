@@ -200,6 +200,8 @@ def read_weighted(row: Mapping[str, Any], data: Trajectories) -> WeightedSystem:
     """The system of :func:`write_weighted`, fitted to ``data``; raises Damaged where there is none."""
     system = read_system(entries.read_table(row, "system"))
     d, m, p = len(system.states), system.n_measured, len(system.parameters)
+    if system.states[: max(m, 0)] != tuple(data.states) or system.actions != tuple(data.actions):
+        raise Damaged("the states or inputs of a system are not those of the data")
     starts = row.get("starts")
     if not isinstance(starts, list) or len(starts) != len(data.runs):
         raise Damaged(f'the entry "starts" has not one start for each of the {len(data.runs)} runs')
