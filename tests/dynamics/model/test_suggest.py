@@ -30,7 +30,7 @@ def test_a_large_swing_tells_a_sine_from_a_line(rivals: WorldModel) -> None:
     assert small.tells_systems < 0.1
     a, b = first.predictions
     assert np.abs(a - b)[:, 0].max() > 10 * rivals.noise["th"]
-    assert "nats of the systems" in str(first)
+    assert "nats of which laws hold" in str(first)
 
 
 def test_one_system_gets_its_constant_determined() -> None:
