@@ -29,6 +29,10 @@ Values = NDArray[np.float64]
 LEAST_MOMENTS = 8
 # Moments of one run: two make one step.
 LEAST_OF_RUN = 2
+# Most states and inputs together: laws of more are no longer searched for in minutes.
+MOST_COLUMNS = 200
+# Longest name of a column that reports and pictures can hold.
+LONGEST_NAME = 100
 # Least usual step of times, as a share of the largest: sixteen of its last binary digits.
 LEAST_STEP = 16 * float(np.finfo(float).eps)
 SECONDS = parse_unit("s").dimension
@@ -150,6 +154,7 @@ def make_trajectories(
     _require_once(table, chosen)
     if not state:
         raise DataError(f"{table.source}: no state is given; name the columns that change by the law")
+    _require_few(table, (*named_states, *inputs))
     t = table.columns[clock]
     if not discrete:
         _require_unit_of_time(table, clock)
@@ -189,6 +194,20 @@ def _find(table: Table, wanted: str, role: str) -> str:
     raise DataError(
         f'{table.source} has no column "{wanted}" for {role}{guess}; its columns are {", ".join(table.labels)}'
     )
+
+
+def _require_few(table: Table, names: Sequence[str]) -> None:
+    """Raises DataError for more columns than laws can be searched for, or a name that no report could hold."""
+    if len(names) > MOST_COLUMNS:
+        raise DataError(
+            f"{table.source} has {len(names)} states and inputs, and hypo seeks laws of motion among {MOST_COLUMNS} at most; "
+            "choose some of them as states"
+        )
+    long = next((name for name in names if len(name) > LONGEST_NAME), None)
+    if long is not None:
+        raise DataError(
+            f'{table.source}: the name of the column "{long[:20]}…" has {len(long)} letters; give it one of at most {LONGEST_NAME}'
+        )
 
 
 def _require_once(table: Table, chosen: Mapping[str, Sequence[str]]) -> None:

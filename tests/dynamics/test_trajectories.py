@@ -159,3 +159,13 @@ def test_steps_of_discrete_laws() -> None:
     assert make_trajectories(counted, "t", ["x"], discrete=True).time == "t"
     with pytest.raises(DataError, match="time is 0 twice, so a law of the next value does not know which comes next"):
         make_trajectories(table(t=[0, *T[:9]], x=T**2), "t", ["x"], discrete=True)
+
+
+def test_more_columns_than_laws_can_be_sought_for_are_refused() -> None:
+    with pytest.raises(DataError, match="has 201 states and inputs, and hypo seeks laws of motion among 200 at most"):
+        make(**{f"x{k}": np.sin(T + k) for k in range(200)})
+
+
+def test_a_name_that_no_report_can_hold_is_refused() -> None:
+    with pytest.raises(DataError, match="has 300000 letters; give it one of at most 100"):
+        make(**{"x" * 300_000: np.sin(T)})
