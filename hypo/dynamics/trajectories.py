@@ -206,7 +206,8 @@ def _require_few(table: Table, names: Sequence[str]) -> None:
     long = next((name for name in names if len(name) > LONGEST_NAME), None)
     if long is not None:
         raise DataError(
-            f'{table.source}: the name of the column "{long[:20]}…" has {len(long)} letters; give it one of at most {LONGEST_NAME}'
+            f'{table.source}: the name of the column "{long[:20]}…" has {len(long)} letters; give it one of at most '
+            f"{LONGEST_NAME}"
         )
 
 
