@@ -100,7 +100,7 @@ def entries_of_motion() -> Iterator[Entry]:
     n, N, _ = _zeros(np.int64)
     laws, cube, hypercube = Laws(i, i, n, f, n, 1, 0, 0, 0, 0), np.zeros((1, 1, 1)), np.zeros((1, 1, 1, 1))
     batch, samples = Batch(F, F, F, hypercube, False), Samples(cube, hypercube, f, n)
-    delays, events, control = Delays(n, f, F, hypercube), Events(laws, n, n, n, f, f, N), Control(1.0, f, 0, True)
+    delays, events, control = Delays(n, F, F, hypercube), Events(laws, n, n, n, f, f, N), Control(1.0, f, 0, True)
     yield _entry(follow_adaptive, laws, batch, control, samples)
     yield _entry(follow_discrete, laws, batch, f, samples, delays, events)
     yield _entry(rates_and_slopes, laws, F, F, cube)
