@@ -51,7 +51,7 @@ def shorten(data: Trajectories, discrete: bool = False) -> Trajectories:
             runs = [runs[k] for k in np.unique(np.linspace(0, len(runs) - 1, keep).astype(np.int64))]
             said.append(f"{len(runs)} of {len(data.runs)} runs")
         if any(run.n_row > each for run in runs):
-            runs = [_take(run, np.arange(min(run.n_row, each))) for run in runs]
+            runs = [run.take(np.arange(min(run.n_row, each))) for run in runs]
             said.append("the first rows" if len(runs) == 1 else "the first rows of each run")
     n = sum(run.n_row for run in runs)
     note = f"of {total} rows the laws were sought in {n}: {', '.join(said)}"
@@ -72,8 +72,4 @@ def _stride(data: Trajectories, most: int) -> int:
 def _every(run: Run, stride: int) -> Run:
     """The rows of every so many-th moment."""
     _, moment = np.unique(run.time, return_inverse=True)
-    return run if stride == 1 else _take(run, np.flatnonzero(moment % stride == 0))
-
-
-def _take(run: Run, rows: Rows) -> Run:
-    return Run(run.name, run.time[rows], run.states[rows], run.actions[rows], run.rows[rows])
+    return run if stride == 1 else run.take(np.flatnonzero(moment % stride == 0))

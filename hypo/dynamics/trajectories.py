@@ -69,6 +69,11 @@ class Run:
         """Rows of the run."""
         return len(self.time)
 
+    def take(self, rows: NDArray[np.int64] | slice, name: str | None = None) -> Run:
+        """Some of the rows, with no past; under another name where one is given."""
+        own = self.name if name is None else name
+        return Run(own, self.time[rows], self.states[rows], self.actions[rows], self.rows[rows])
+
     @property
     def duration(self) -> float:
         """Time from the first row to the last."""
@@ -205,10 +210,8 @@ def _require_few(table: Table, names: Sequence[str]) -> None:
         )
     long = next((name for name in names if len(name) > LONGEST_NAME), None)
     if long is not None:
-        raise DataError(
-            f'{table.source}: the name of the column "{long[:20]}…" has {len(long)} letters; give it one of at most '
-            f"{LONGEST_NAME}"
-        )
+        which = f'{table.source}: the name of the column "{long[:20]}…" has {len(long)} letters'
+        raise DataError(f"{which}; give it one of at most {LONGEST_NAME}")
 
 
 def _require_once(table: Table, chosen: Mapping[str, Sequence[str]]) -> None:

@@ -72,6 +72,12 @@ class Calibrated:
         return len(self.segments) == len(self.starts)
 
 
+def root_of(covariance: Values) -> Values:
+    """A square root R of a covariance, C = RRᵀ; directions that rounding made negative have none."""
+    values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
 def starts_given(segment: Segment, fitted: Calibrated, P: Values) -> tuple[Values, Values]:
     """Start of a segment given constants P (n_parameter, n): means (n_state, n) and covariance (n_state, n_state)."""
     theta = fitted.system.parameters

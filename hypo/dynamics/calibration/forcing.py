@@ -16,6 +16,7 @@ The unit of a level is that of its state over the root of time; in discrete time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -295,10 +296,7 @@ class _Search:
 
 
 def _copy(search: _Search, without: int) -> _Search:
-    out = object.__new__(_Search)
-    out.linear, out.own, out.m, out.unit, out.deadline = (
-        search.linear, search.own, search.m, search.unit, search.deadline,
-    )  # fmt: skip
+    out = copy(search)
     out.active = search.active.copy()
     out.active[without] = False
     out.p, out.value = search.p.copy(), -np.inf

@@ -43,7 +43,4 @@ def begin_run(fitted: Calibrated, run: Run, number: int | None) -> Run:
 
 
 def _cut(run: Run, row: int, past: tuple[Values, Values] | None) -> Run:
-    kept = slice(row, None)
-    return replace(
-        run, time=run.time[kept], states=run.states[kept], actions=run.actions[kept], rows=run.rows[kept], past=past
-    )
+    return replace(run.take(slice(row, None)), past=past)

@@ -124,9 +124,9 @@ def _walls(data: Trajectories, order: int) -> list[tuple[Wall, str]]:
         runs = [(r.time[own], r.states[own, k]) for r, own in zip(data.runs, rows, strict=True)]
         for found in find_walls(runs, k):
             kinks = tuple(_at_row(kink, rows[kink.run]) for kink in found.kinks)
-            wall = Wall(found.state, found.is_above, found.position, kinks)
+            wall = replace(found, kinks=kinks)
             if order == 2:
-                moved = tuple(_by_moment(data.runs[k.run], k) for k in wall.kinks)
+                moved = tuple(_by_moment(data.runs[kink.run], kink) for kink in wall.kinks)
                 out.append((replace(wall, kinks=moved), speed_name(name)))
                 continue
             turned = _turned(data, wall)
@@ -164,7 +164,7 @@ def _turned(data: Trajectories, wall: Wall) -> tuple[Wall, str] | None:
         shares = np.array([-k.after / k.before for k in seen])
         scatter = float(np.std(shares) / np.mean(shares))
         if scatter < SCATTER and (best is None or scatter < best[0]):
-            best = scatter, Wall(wall.state, wall.is_above, wall.position, tuple(kinks)), name
+            best = scatter, replace(wall, kinks=tuple(kinks)), name
     return None if best is None else best[1:]
 
 

@@ -39,7 +39,7 @@ def cut_runs(
             if r in cuts or r in left_out:
                 name = f"{run.name}, part {n}" if run.name else f"part {n}"
             piece_of |= {(r, int(i)): len(runs) for i in rows}
-            runs.append(Run(name, run.time[rows], run.states[rows], run.actions[rows], run.rows[rows]))
+            runs.append(run.take(rows, name))
     return replace(data, runs=tuple(runs)), piece_of
 
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.calibrated import Calibrated, Segment, starts_given
+from hypo.dynamics.calibration.calibrated import Calibrated, Segment, root_of, starts_given
 from hypo.dynamics.contacts.cut import Contact, Suspect
 from hypo.dynamics.contacts.found import PLACE, SHARE, FoundEvent
 from hypo.dynamics.integration.events import Event
@@ -106,10 +106,9 @@ def _inflation(weights: Values, residuals: Values) -> float:
 
 def _draw(centre: Values, covariance: Values, rng: np.random.Generator) -> Values:
     """Draws (n, DRAWS) of a normal distribution, the centre itself first."""
-    values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     z = rng.standard_normal((len(centre), DRAWS))
     z[:, :1] = 0.0
-    return np.asarray(centre[:, None] + (vectors * np.sqrt(np.maximum(values, 0.0))) @ z)
+    return np.asarray(centre[:, None] + root_of(covariance) @ z)
 
 
 def _impact(

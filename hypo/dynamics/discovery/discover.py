@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from hypo.clock import Clock, Deadline, now, standing_still
 from hypo.dynamics.calibration.forcing import Forcing, estimate_forcing
 from hypo.dynamics.calibration.segments import AtRows
-from hypo.dynamics.contacts.cut import cut_at_contacts
+from hypo.dynamics.contacts.cut import Cut, cut_at_contacts
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.settle import settle
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
@@ -133,8 +133,8 @@ class _Work:
     def __init__(
         self, data: Trajectories, options: Options, clock: Clock, knowledge: Knowledge | None, before: Discovered | None
     ) -> None:
-        self.contacts = cut_at_contacts(data, options)
-        self.data, self.options, self.clock, self.before = self.contacts.data, options, clock, before
+        self.contacts = Cut(data)
+        self.data, self.options, self.clock, self.before = data, options, clock, before
         self.knowledge = knowledge
         self.executor: Executor = Serial()
         # Turns that were taken to their end, by an earlier search and by this one.
@@ -152,8 +152,11 @@ class _Work:
         self.hasty: tuple[str, ...] = ()
 
     def _look(self) -> None:
-        """Smooth the states, and find out what kind of law is sought."""
+        """Cut the runs at contacts, smooth the states, and find out what kind of law is sought."""
         options, before = self.options, self.before
+        with self.failures.guarded("the search for walls and clips"):
+            self.contacts = cut_at_contacts(self.data, options)
+        self.data = self.contacts.data
         late = Clock(now() + SMOOTHING * options.time_limit)
         self.smoothed = smooth_all(self.data, late)
         self.is_rough = late.expired

@@ -22,7 +22,7 @@ from hypo.clock import Clock, now
 from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.sparse import in_view, write_terms
-from hypo.dynamics.discovery.proposals.subsets import EXACT, best_subsets
+from hypo.dynamics.discovery.proposals.subsets import best_subsets, fit_columns, nats_of
 from hypo.dynamics.discovery.proposals.terms import LINEAR, POLYNOMIAL, QUADRATIC, Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import View, make_equation
 from hypo.dynamics.discovery.propose import costs_beyond_one
@@ -196,7 +196,7 @@ class _Scan:
     def __init__(self, kind: Kind, k: int) -> None:
         equation = make_equation(kind.data, kind.smoothed, kind.options, k, kind.delays)
         self.k, self.names, self.view, self.columns = k, equation.names, equation.views[0], kind.columns
-        self.own = self.names[k + len(kind.data.states) * (kind.options.order - 1)]
+        self.own = equation.own
         background = kind.background
         known = None if background is None else background.of_equation(kind.data.states[k])
         self.permitted = Permitted(known, tuple(self.names))
@@ -227,11 +227,9 @@ class _Scan:
                 return view, terms, np.empty((0, len(view.target))), []
             unknown = terms.keep(np.array([f not in self.costs for f in terms.forms], bool))
             self.costs |= costs_beyond_one(unknown, self.own, len(self.names), len(view.target))
-            number = {f: i for i, f in enumerate(dict.fromkeys(terms.forms))}
-            form = np.array([number[f] for f in terms.forms], np.int64)
             cost = np.array([self.costs[f] for f in terms.forms])
             A = in_view(terms, self.names, view)
-            return view, terms, A, best_subsets(A, view.target, cost, form, sizes, clock)
+            return view, terms, A, best_subsets(A, view.target, cost, terms.numbers, sizes, clock)
 
     def nats(self, delays: Sequence[Delay], clock: Clock) -> Values:
         """Nats (SIZES,) of the best sum of each number of terms, infinite where there is none."""
@@ -240,7 +238,7 @@ class _Scan:
         for n, subsets in enumerate(found):
             if len(subsets):
                 cost = sum(self.costs[terms.forms[i]] for i in subsets[0])
-                out[n] = _nats(_left(A[subsets[0]], view.target), view.target) + cost
+                out[n] = nats_of(fit_columns(A[subsets[0]], view.target)[1], view.target) + cost
         return out
 
     def misfit_of_best(self, delays: tuple[Delay, ...], size: int, q: int, clock: Clock) -> Callable[[float], float]:
@@ -254,7 +252,7 @@ class _Scan:
 
         def misfit(lag: float) -> float:
             view = self.at(_with_lag(delays, q, lag))
-            return _nats(_left(in_view(chosen, self.names, view), view.target), view.target)
+            return nats_of(fit_columns(in_view(chosen, self.names, view), view.target)[1], view.target)
 
         return misfit
 
@@ -268,15 +266,3 @@ class _Scan:
         each = [f for turn in zip_longest(*lists) for f in turn if f is not None]
         for e, _ in (*self.permitted.laws(self.permitted.filled(view.X)), *self.permitted.laws(each)):
             yield e
-
-
-def _left(A: Values, target: Values) -> float:
-    """Sum of squares that a sum of columns A (n_term, n_row) with fitted coefficients leaves."""
-    size = np.linalg.norm(A, axis=1)
-    B = A / np.where(size > 0, size, 1.0)[:, None]
-    rest = target - np.linalg.lstsq(B.T, target, rcond=None)[0] @ B
-    return float(rest @ rest)
-
-
-def _nats(squares: float, target: Values) -> float:
-    return 0.5 * len(target) * float(np.log(squares / float(target @ target) + EXACT))

@@ -27,6 +27,7 @@ from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.polish import polish
 from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
+from hypo.dynamics.discovery.proposals.subsets import nats_of
 from hypo.dynamics.discovery.proposals.terms import Terms, make_terms
 from hypo.dynamics.discovery.proposals.views import Equation, View, make_equation
 from hypo.dynamics.discovery.proposals.waves import waves_in_time
@@ -57,8 +58,6 @@ LEAST_PER_NUMBER = 3.0
 LOOKED_AT = 250
 # Candidates of a source that are fitted even when time is up.
 LEAST_FITTED = 5
-# Share of squares below which rows are met exactly: quadrature and splines do no better.
-EXACT = 1e-8
 
 
 def propose(
@@ -90,7 +89,7 @@ def propose(
     X = equation.views[0].X
     waves = waves_in_time(data.time, X[names.index(data.time)]) if options.use_time else ()
     terms = permitted.terms(make_terms(names, X, waves, [d.column for d in delays]))
-    own = names[k + len(data.states) * (options.order - 1)]
+    own = equation.own
     of_terms = costs_beyond_one(terms, own, len(names), len(equation.views[0].target))
     failures = failures or Failures()
     ranking = _Ranking(equation, own, clock)
@@ -190,8 +189,7 @@ def _has_inside(e: Expression) -> bool:
 
 def misfit(squares: float, view: View) -> float:
     """Nats of a view's rows, the size of errors integrated out."""
-    whole = float(view.target @ view.target)
-    return 0.5 * len(view.target) * math.log(squares / whole + EXACT) if math.isfinite(squares) else math.inf
+    return nats_of(squares, view.target) if math.isfinite(squares) else math.inf
 
 
 def select(found: Sequence[Candidate], columns: Sequence[str], X: Values) -> tuple[Candidate, ...]:

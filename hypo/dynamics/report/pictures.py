@@ -144,9 +144,9 @@ def _count_shown(model: ModelFields) -> int:
 
 
 def _label(model: ModelFields, name: str) -> str:
-    unit = find_units(model.system, model.data).get(name)
-    text = f"{name} [{unit}]" if unit and unit != "1" else name
-    return text.replace("$", r"\$")
+    from hypo.report.display.figure import label_axis
+
+    return label_axis(name, find_units(model.system, model.data).get(name)).replace("$", r"\$")
 
 
 # --- states over time -----------------------------------------------------------------------------------------------

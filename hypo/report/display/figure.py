@@ -12,6 +12,11 @@ from matplotlib.figure import Figure
 DPI = 100
 
 
+def label_axis(name: str, unit: str | None) -> str:
+    """The name of a column with its unit, as far as it has one."""
+    return f"{name} [{unit}]" if unit and unit != "1" else name
+
+
 class Picture(Figure):
     """A figure that pyplot does not know of: what it knows of, a notebook shows at the end of the cell by itself, too."""
 

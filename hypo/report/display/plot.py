@@ -40,8 +40,9 @@ class Observed:
 
     def label(self, name: str) -> str:
         """Axis label with its unit."""
-        unit = self.units.get(name, "")
-        return f"{name} [{unit}]" if unit and unit != "1" else name
+        from hypo.report.display.figure import label_axis
+
+        return label_axis(name, self.units.get(name))
 
 
 def draw_result(result: Result, rows: Dataset | None) -> Figure:

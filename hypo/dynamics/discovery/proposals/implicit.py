@@ -12,7 +12,6 @@ Brunton's SINDy-PI, 2020).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations, combinations_with_replacement
@@ -22,11 +21,11 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock
 from hypo.dynamics.discovery.proposals import terms as families
-from hypo.dynamics.discovery.proposals.subsets import EXACT, best_subsets
+from hypo.dynamics.discovery.proposals.sparse import on_grid
+from hypo.dynamics.discovery.proposals.subsets import best_subsets, fit_columns, nats_of
 from hypo.dynamics.discovery.proposals.terms import Terms, power, product
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
-from hypo.expression.program import Program
 from hypo.search.proposers.stepwise import write_sum
 
 Values = NDArray[np.float64]
@@ -98,16 +97,15 @@ class _Search:
     ) -> None:
         self.view = view
         self.above = [terms.expressions[i] for i in above]
-        number = {form: i for i, form in enumerate(dict.fromkeys(terms.forms[i] for i in above))}
-        self.form = np.array([number[terms.forms[i]] for i in above], np.int64)
+        self.form = terms.numbers[above]
         self.cost = np.array([costs[terms.forms[i]] for i in above])
-        self.G = _values(self.above, columns, view)
+        self.G, _ = on_grid(self.above, columns, view)
         self.powers = list(_monomials(len(columns)))
         leaves = [Expression.variable(n) for n in columns]
         self.below = [
             product([power(leaf, p) for leaf, p in zip(leaves, each, strict=True) if p]) for each in self.powers
         ]
-        self.M = _values(self.below, columns, view)
+        self.M, _ = on_grid(self.below, columns, view)
 
     def divisors(self) -> Iterator[tuple[int, ...]]:
         """Sets of monomials beside the 1 of a divisor, short ones first: one, two, and x, y and their product."""
@@ -141,13 +139,8 @@ class _Search:
 
     def _fitted(self, subset: NDArray[np.int64], A: Values, N: Values, monomials: tuple[int, ...], q: Values) -> _Found:
         both = np.vstack([A[subset], N])
-        size = np.linalg.norm(both, axis=1)
-        size[size == 0] = 1.0
-        target = self.view.target
-        c = np.linalg.lstsq((both / size[:, None]).T, target, rcond=None)[0] / size
-        rest = target - c @ both
-        share = float(rest @ rest) / max(float(target @ target), 1e-300)
-        nats = 0.5 * len(target) * math.log(share + EXACT) + float(self.cost[subset].sum()) + DIVISOR * len(monomials)
+        c, left = fit_columns(both, self.view.target)
+        nats = nats_of(left, self.view.target) + float(self.cost[subset].sum()) + DIVISOR * len(monomials)
         n = len(subset)
         return _Found(nats, subset, c[:n], monomials, q + c[n:])
 
@@ -159,13 +152,6 @@ class _Search:
             size = Expression.constant(abs(q), free=True) * self.below[m]
             below = below + size if q >= 0 else below - size
         return write_sum(c, [self.above[i] for i in f.subset], _OPERATORS) / below
-
-
-def _values(terms: Sequence[Expression], columns: Sequence[str], view: View) -> Values:
-    """Values (n_term, n) on the grid of a view; 0 where a term has none."""
-    with np.errstate(all="ignore"):
-        values = np.array([Program.of(e, columns).value(view.X) for e in terms])
-    return np.where(np.all(np.isfinite(values), axis=1)[:, None], values, 0.0)
 
 
 def _monomials(n: int) -> Iterator[tuple[int, ...]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hypo.clock import Clock
 from hypo.dynamics.discovery.proposals import terms as families
-from hypo.dynamics.discovery.proposals.subsets import NEAR, best_subsets
+from hypo.dynamics.discovery.proposals.subsets import NEAR, best_subsets, fit_columns
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
@@ -53,8 +53,7 @@ def sparse_sums(
     """
     if not terms.expressions:
         return
-    number = {form: i for i, form in enumerate(dict.fromkeys(terms.forms))}
-    form = np.array([number[f] for f in terms.forms], np.int64)
+    form = terms.numbers
     cost = np.array([costs[f] for f in terms.forms])
     seen: set[tuple[int, ...]] = set()
     for v, view in enumerate(views):
@@ -103,23 +102,26 @@ def _one_form_each(
 
 def _left(A: Values, target: Values, cost: Values) -> float:
     """Nats of a sum whose coefficients are fitted."""
-    size = np.linalg.norm(A, axis=1)
-    rest = target - np.linalg.lstsq((A / size[:, None]).T, target, rcond=None)[0] @ (A / size[:, None])
-    share = float(rest @ rest) / float(target @ target)
+    share = fit_columns(A, target)[1] / float(target @ target)
     return 0.5 * len(target) * float(np.log(max(share, NEAR))) + float(cost.sum())
 
 
 def in_view(terms: Terms, columns: Sequence[str], view: View) -> Values:
     """Columns (n_term, n_row) of all terms; 0 where one has no value on the view's grid."""
+    values, fine = on_grid(terms.expressions, columns, view)
+    return np.where(fine[:, None], view.of(values), 0.0)
+
+
+def on_grid(terms: Sequence[Expression], columns: Sequence[str], view: View) -> tuple[Values, NDArray[np.bool_]]:
+    """Values (n_term, n) on the grid of a view, 0 for terms that have none somewhere; and which ones (n_term,) have values."""
     with np.errstate(all="ignore"):
-        values = np.array([Program.of(e, columns).value(view.X) for e in terms.expressions])
+        values = np.array([Program.of(e, columns).value(view.X) for e in terms])
     fine = np.all(np.isfinite(values), axis=1)
-    return np.where(fine[:, None], view.of(np.where(fine[:, None], values, 0.0)), 0.0)
+    return np.where(fine[:, None], values, 0.0), fine
 
 
 def write_terms(terms: Terms, subset: NDArray[np.int64], A: Values, view: View) -> Expression:
     """The sum of some terms with their coefficients fitted in a view, in which ``A`` (n_term, n_row) are their columns."""
-    size = np.linalg.norm(A[subset], axis=1)
-    c = np.linalg.lstsq((A[subset] / size[:, None]).T, view.target, rcond=None)[0] / size
+    c, _ = fit_columns(A[subset], view.target)
     c[c == 0] = 1e-300
     return write_sum(c, [terms.expressions[i] for i in subset], _OPERATORS)

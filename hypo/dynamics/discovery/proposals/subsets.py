@@ -14,6 +14,7 @@ from the squares (orthogonal least squares; S. Chen, C. Cowan & P. Grant 1991), 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +33,7 @@ EXCHANGED = 16
 EXCHANGES = 2
 # A column whose part outside the span of a subset is below this share is not added to it.
 INDEPENDENT = 1e-7
-# Share of squares below which rows are met exactly.
+# Share of squares below which rows are met exactly: quadrature and splines do no better.
 EXACT = 1e-8
 # Share of squares that a constant inside a term leaves where it stands on a grid, a third from its best value.
 NEAR = 3e-4
@@ -53,6 +54,22 @@ class Columns:
         """Nats of subsets that leave these shares of squares."""
         out: Values = 0.5 * self.rows * np.log(np.maximum(left, 0.0) + EXACT) + cost
         return out
+
+
+def fit_columns(A: Values, target: Values) -> tuple[Values, float]:
+    """Coefficients (n_term,) of columns A (n_term, n_row) that meet a target (n_row,) best, and the sum of squares left."""
+    size = np.linalg.norm(A, axis=1)
+    size[size == 0] = 1.0
+    B = A / size[:, None]
+    unit = np.linalg.lstsq(B.T, target, rcond=None)[0]
+    rest = target - unit @ B
+    return unit / size, float(rest @ rest)
+
+
+def nats_of(squares: float, target: Values) -> float:
+    """Nats ½ n log(share of squares left) of a target (n_row,), the size of errors integrated out."""
+    share = squares / max(float(target @ target), 1e-300)
+    return 0.5 * len(target) * math.log(share + EXACT)
 
 
 def best_subsets(A: Values, target: Values, cost: Values, form: Index, sizes: int, clock: Clock) -> list[Index]:

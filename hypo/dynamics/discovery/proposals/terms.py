@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, combinations, combinations_with_replacement
 from math import comb
 
@@ -61,6 +62,12 @@ class Terms:
     expressions: tuple[Expression, ...]
     family: NDArray[np.int64]
     forms: tuple[str, ...]
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """Of each term the number of its form (n_term,), in the order in which forms first stand."""
+        number = {form: i for i, form in enumerate(dict.fromkeys(self.forms))}
+        return np.array([number[form] for form in self.forms], np.int64)
 
     def within(self, families: Sequence[int]) -> NDArray[np.int64]:
         """Numbers of the terms of some families."""

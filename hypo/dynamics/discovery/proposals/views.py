@@ -83,6 +83,11 @@ class Equation:
         """Columns that laws may use."""
         return self.columns.names
 
+    @property
+    def own(self) -> str:
+        """The state whose rate the law gives: with order 2 the speed."""
+        return self.names[self.k + len(self.columns.data.states) * (self.columns.options.order - 1)]
+
     def knowing(self, law: Expression) -> Equation:
         """The same with the slopes of a law that is nearly right in the place of a quadratic's."""
         program = Program.of(law, self.names)

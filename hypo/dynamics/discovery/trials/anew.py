@@ -23,7 +23,7 @@ from hypo.dynamics.calibration.tangent import Linearised, evaluate_library
 from hypo.dynamics.discovery.prior.lengths import system_code_length
 from hypo.dynamics.discovery.proposals.candidate import best_of_each
 from hypo.dynamics.discovery.proposals.sparse import POLYNOMIALS, UNIONS
-from hypo.dynamics.discovery.proposals.subsets import best_subsets
+from hypo.dynamics.discovery.proposals.subsets import best_subsets, fit_columns
 from hypo.dynamics.discovery.proposals.terms import Terms
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -86,7 +86,7 @@ def seek_anew(
         unions: families among which sums are sought together.
     """
     columns, target = problem.library, problem.target
-    form = _numbered(terms.forms)
+    form = terms.numbers
     found: dict[tuple[str, ...], tuple[int, Anew]] = {}
     for union in unions:
         longest = LONGEST_PLAIN if union == POLYNOMIALS else LONGEST
@@ -175,12 +175,12 @@ def seek_together(
     if target is None:
         return []
     every = np.vstack(blocks)
-    form = np.concatenate([_numbered(terms.forms) + n * len(terms.forms) for n in range(len(sought))])
+    form = np.concatenate([terms.numbers + n * len(terms.forms) for n in range(len(sought))])
     longest = min(EACH * len(sought), LONGEST_TOGETHER)
     found: list[tuple[float, dict[int, Expression]]] = []
     for subsets in best_subsets(every, target, np.concatenate([costs[k] for k in sought]), form, longest, clock):
         for subset in subsets[:OF_SIZE]:
-            number, left = _coefficients(subset, every, target)
+            number, left = fit_columns(every[subset], target)
             laws = {
                 k: _sum_of(terms, subset[own] - n * len(terms.forms), number[own])
                 for n, k in enumerate(sought)
@@ -191,11 +191,6 @@ def seek_together(
             )
             found.append((0.5 * left + code, laws))
     return [laws for _, laws in sorted(found, key=lambda f: f[0])[:SYSTEMS]]
-
-
-def _numbered(forms: Sequence[str]) -> NDArray[np.int64]:
-    number = {form: i for i, form in enumerate(dict.fromkeys(forms))}
-    return np.array([number[f] for f in forms], np.int64)
 
 
 def _frozen(system: System, equation: int) -> System:
@@ -210,17 +205,8 @@ def _frozen(system: System, equation: int) -> System:
 
 def _written(terms: Terms, subset: NDArray[np.int64], columns: Values, target: Values) -> tuple[Expression, float]:
     """The sum with its coefficients fitted, and the sum of squares that it leaves."""
-    number, left = _coefficients(subset, columns, target)
+    number, left = fit_columns(columns[subset], target)
     return _sum_of(terms, subset, number), left
-
-
-def _coefficients(subset: NDArray[np.int64], columns: Values, target: Values) -> tuple[Values, float]:
-    """Fitted coefficients of a subset of columns, and the sum of squares that is left."""
-    size = np.linalg.norm(columns[subset], axis=1)
-    A = (columns[subset] / size[:, None]).T
-    unit = np.linalg.lstsq(A, target, rcond=None)[0]
-    rest = target - A @ unit
-    return unit / size, float(rest @ rest)
 
 
 def _sum_of(terms: Terms, subset: NDArray[np.int64], number: Values) -> Expression:

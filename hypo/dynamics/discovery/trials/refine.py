@@ -23,7 +23,14 @@ from hypo.dynamics.discovery.trials.combine import Ranked
 from hypo.dynamics.discovery.trials.fits import FAILURES
 from hypo.dynamics.discovery.trials.judge import Judge, Judged
 from hypo.dynamics.discovery.trials.reduce import smaller
-from hypo.dynamics.discovery.trials.sharing import exchanged, share_constants, signed, with_free_coefficients, written
+from hypo.dynamics.discovery.trials.sharing import (
+    exchanged,
+    share_constants,
+    signed,
+    unshared,
+    with_free_coefficients,
+    written,
+)
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
@@ -172,7 +179,7 @@ def _anew(
     fitted = judged.fitted
     if fitted.system.delays:
         return
-    plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
+    plain = unshared(fitted.system)
     problems = {}
     for k in sought:
         try:
@@ -213,7 +220,7 @@ def _together(
 ) -> Iterator[System]:
     """Systems with all equations sought anew in one regression, among plain terms and those that good systems have."""
     system = judged.fitted.system
-    plain = system if system.shared is None else signed(system)
+    plain = unshared(system)
     terms = library.terms
     own = np.isin(terms.family, POLYNOMIALS) | (np.arange(len(terms.family)) >= library.n_own)
     if judge.is_over:
@@ -232,7 +239,7 @@ def _more(judged: Judged, sought: Sequence[int], data: Trajectories, library: _L
     fitted = judged.fitted
     if fitted.system.delays:
         return
-    plain = fitted.system if fitted.system.shared is None else signed(fitted.system)
+    plain = unshared(fitted.system)
     terms = library.terms
     for k in sought:
         try:
@@ -251,7 +258,7 @@ def _exchanged(judged: Judged, lists: Mapping[int, Sequence[Ranked]]) -> Iterato
     """Systems with another candidate for one equation, the likeliest first. Their own trials lean on smoothed paths, which
     hide that a candidate is right; beside the other equations it is seen."""
     system = judged.fitted.system
-    plain = system if system.shared is None else signed(system)
+    plain = unshared(system)
     ranked = [(r.score - each[0].score, k, r) for k, each in lists.items() for r in each]
     for behind, k, r in sorted(ranked, key=lambda each: each[:2]):
         if behind <= NEAR:
@@ -274,7 +281,7 @@ def _less(judged: Judged, sought: Sequence[int]) -> Iterator[System]:
     snapped = [e for e in snapped_numbers(judged.fitted) if e.loss <= SNAPPED]
     for edit in sorted(snapped, key=lambda e: e.loss)[:EXTRA]:
         yield edit.system if system.shared else signed(edit.system)
-    plain = system if system.shared is None else signed(system)
+    plain = unshared(system)
     yield from exchanged(plain, sought)
     for k in sought:
         for e in smaller(plain.equations[k]):

@@ -24,6 +24,11 @@ def signed(system: System) -> System:
     return system.with_equations(tuple(written(e) for e in system.equations))
 
 
+def unshared(system: System) -> System:
+    """The same system with parameters that are free of each other; as it is where they are."""
+    return system if system.shared is None else signed(system)
+
+
 def written(e: Expression) -> Expression:
     """``e`` as a sum of terms with positive coefficients, which makes most numbers linear; as it is where that takes more
     fitted numbers, or would lose names that the user gave."""

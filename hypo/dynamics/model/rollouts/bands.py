@@ -92,7 +92,8 @@ class Rollout:
     @property
     def mean(self) -> Values:
         """(n_time, n_state), of the same draws as the median."""
-        return where_enough(self.measured, _mean(self.measured))
+        samples = self.measured
+        return where_enough(samples, _mean(samples))
 
     @property
     def share_diverged(self) -> Values:
@@ -144,7 +145,7 @@ class Rollout:
 
     def plot(self, path: str | os.PathLike[str] | None = None, level: float = 0.9) -> Figure:
         """A figure, a panel for each state: the median, and bands of 50 % and of ``level``; written to ``path`` if given."""
-        from hypo.report.display.figure import Picture
+        from hypo.report.display.figure import Picture, label_axis
 
         n = len(self.names)
         figure = Picture(figsize=(7.0, 1.0 + 2.2 * n), layout="constrained")
@@ -156,13 +157,13 @@ class Rollout:
                 ax.fill_between(self.time, low[:, k], high[:, k], color="C0", alpha=shade, lw=0, label=f"{share:.0%}")
         for k, (name, ax) in enumerate(zip(self.names, panels, strict=True)):
             ax.plot(self.time, middle[:, k], color="C0", label="median")
-            ax.set_ylabel(_label(name, self.units))
+            ax.set_ylabel(label_axis(name, self.units.get(name)))
         away = self.diverged[np.isfinite(self.diverged)]
         if len(away):
             for ax in panels:
                 ax.axvline(away.min(), color="C3", ls=":", label=f"first of {len(away)} that end")
         panels[0].legend(frameon=False)
-        panels[-1].set_xlabel(_label(self.clock, self.units))
+        panels[-1].set_xlabel(label_axis(self.clock, self.units.get(self.clock)))
         if path is not None:
             figure.savefig(path, dpi=150)
         return figure
@@ -185,11 +186,6 @@ class Rollout:
                 f"from {self.clock} = {self.time[few[0]]:.4g} on fewer than half of the trajectories are left, which have no "
                 "median and no band"
             )
-
-
-def _label(name: str, units: dict[str, str]) -> str:
-    unit = units.get(name)
-    return f"{name} [{unit}]" if unit and unit != "1" else name
 
 
 def quantiles(samples: Values, ends: Sequence[float]) -> Values:

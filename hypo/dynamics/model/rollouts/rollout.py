@@ -87,7 +87,8 @@ def plan(
 ) -> Course:
     """Moments, inputs and events of a rollout, checked; None: those that were found in the data."""
     moments, given = choose_moments(model, actions, until, times, run)
-    return Course(moments.followed, given, moments.keep, as_events(events, model))
+    past = None if run is None else run.past
+    return Course(moments.followed, given, moments.keep, as_events(events, model), past)
 
 
 def as_events(events: Sequence[Any] | None, model: ModelFields) -> tuple[Any, ...]:
@@ -156,9 +157,6 @@ def roll(
     rng, pushes = np.random.default_rng([seed, 1]), np.random.default_rng([seed, 4])
     members = draw_members(model, n_samples, seed)
     count = 1 if starts is None else len(starts)
-    # Of a recorded run what was before its start is known.
-    past = begin_run(model.best, model.data.runs[run], run).past if starts is None else None
-    course = replace(course, past=past)
     parts: list[list[_Part]] = [[] for _ in range(count)]
     for m in members:
         means, drawn = _starts(model, starts, m, run, rng)

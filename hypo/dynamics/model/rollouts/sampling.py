@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.dynamics.calibration.calibrated import Calibrated, Segment, starts_given
+from hypo.dynamics.calibration.calibrated import Calibrated, Segment, root_of, starts_given
 from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.extras import History
 from hypo.dynamics.integration.follow import Accuracy, follow
@@ -108,8 +108,7 @@ def _draw_pool(fitted: Calibrated, data: Trajectories, size: int, rng: np.random
     if not p or not np.any(fitted.covariance):
         return np.asarray(np.repeat(theta[:, None], size, axis=1))
     dof = max(float(np.sum(fitted.count)) - p - sum(map(len, fitted.starts)), 1.0)
-    values, vectors = np.linalg.eigh(0.5 * (fitted.covariance + fitted.covariance.T))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    root = root_of(fitted.covariance)
     z = rng.standard_normal((p, size)) / np.sqrt(rng.chisquare(dof, size) / dof)
     P = theta[:, None] + root @ z
     if not fitted.segments:
@@ -203,9 +202,7 @@ def draw_starts(fitted: Calibrated, run: int, P: Values, rng: np.random.Generato
 def draw_from(segment: Segment, fitted: Calibrated, P: Values, rng: np.random.Generator) -> tuple[Values, Values]:
     """Starts of a segment given constants P: means (n_state, n) and draws (n_state, n)."""
     means, covariance = starts_given(segment, fitted, P)
-    values, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
-    z = rng.standard_normal(means.shape)
-    return means, means + (vectors * np.sqrt(np.maximum(values, 0.0))) @ z
+    return means, means + root_of(covariance) @ rng.standard_normal(means.shape)
 
 
 def followed(
