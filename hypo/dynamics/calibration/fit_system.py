@@ -176,7 +176,7 @@ class _Fit:
         theta = self.system.parameters.copy()
         level = self._directly(theta, whole)
         if level is not None:
-            return self._finish(level)
+            return None if self._is_hopeless(level, beat) else self._finish(level)
         for length in self._lengths(whole, theta):
             new = self._grown(length, theta, length >= whole)
             if new is None or (level is not None and not _follows(new, level)):
@@ -212,7 +212,8 @@ class _Fit:
         away = (point.course.states[:, :m] - seg.samples) ** 2 * (seg.share > 0)
         if np.any(away.sum((0, 2)) > NEAR**2 * self.spread[:m] ** 2 * (seg.share > 0).sum((0, 2))):
             return None
-        return self._fitted(task, point, True)[0]
+        level, self._last_gain = self._fitted(task, point, True)
+        return level
 
     def _task(self, length: int, accuracy: float) -> Task:
         seg = cut(self.data, self.guess, length, self.system)

@@ -25,6 +25,7 @@ from hypo.dynamics.calibration.segments import AtRows
 from hypo.dynamics.contacts.cut import Cut, cut_at_contacts
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.settle import settle
+from hypo.dynamics.discovery.dense import begin
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
@@ -64,6 +65,8 @@ SMOOTHING = 0.25
 FORCING = 0.1
 # Seconds for an answer where there was none when time was up, or when the search was interrupted.
 LATE = 1.0
+# Share of the time limit that a first system of all plain terms has.
+BEGINNING = 0.15
 # Share of the time then left in which combinations are tried: their neighbours need some, too.
 COMBINING = 0.4
 CUT = "the time limit ended the search before its end: with more time, or resumed, it may find better laws"
@@ -255,6 +258,10 @@ class _Work:
         self.judge = judge = self._new_judge(self._scorer())
         judge.judge_all(with_bounds(j.fitted.system, self.pattern.delays) for j in first)
         measured = [k - self.kind.first for k in self.sought]
+        with suppress(*FAILURES), self.failures.guarded("a first system of all plain terms", *FAILURES):
+            late = Deadline(min(now() + BEGINNING * self.options.time_limit, self.clock.deadline))
+            if turn == FIRST_TURN and begin(self.kind, judge, Fitter(self.data, self.at_rows, late), late):
+                self.is_cut = True
         candidates = self._candidates(measured, turn)
         lists: dict[int, list[Ranked]] = {}
         self.likely = dict(zip(self.sought, candidates, strict=True))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hypo.clock import Clock
 from hypo.dynamics.discovery.proposals import terms as families
 from hypo.dynamics.discovery.proposals.subsets import NEAR, best_subsets, fit_columns
-from hypo.dynamics.discovery.proposals.terms import Terms
+from hypo.dynamics.discovery.proposals.terms import Terms, refine_grids
 from hypo.dynamics.discovery.proposals.views import View
 from hypo.expression.expr import Expression
 from hypo.expression.program import Program
@@ -56,13 +56,12 @@ def sparse_sums(
     form = terms.numbers
     cost = np.array([costs[f] for f in terms.forms])
     seen: set[tuple[int, ...]] = set()
+    for key, e in _one_form_each(terms, columns, costs, views[0], clock) if views else ():
+        if key not in seen:
+            seen.add(key)
+            yield e, f"{views[0].name} form"
     for v, view in enumerate(views):
         A = in_view(terms, columns, view)
-        for subset in _one_form_each(terms, A, view, cost, form, clock) if v == 0 else ():
-            key = tuple(sorted(form[subset].tolist()))
-            if key not in seen:
-                seen.add(key)
-                yield write_terms(terms, subset, A, view), f"{view.name} form"
         for u, union in enumerate(FEWER_UNIONS if v else UNIONS):
             if clock.expired:
                 return
@@ -77,12 +76,14 @@ def sparse_sums(
 
 
 def _one_form_each(
-    terms: Terms, A: Values, view: View, cost: Values, form: NDArray[np.int64], clock: Clock
-) -> Iterator[NDArray[np.int64]]:
-    """For each form with constants inside sums of one such term and plain ones: the best forms of each size. Among all terms
-    together a form whose constant stands a little off its best value is hidden by many others."""
+    terms: Terms, columns: Sequence[str], costs: Mapping[str, float], view: View, clock: Clock
+) -> Iterator[tuple[tuple[int, ...], Expression]]:
+    """For each form with constants inside sums of one such term and plain ones, with the numbers of their forms: the best forms
+    of each size. Among all terms together a form whose constant stands a little off its best value is hidden by many others."""
+    fine = refine_grids(terms)
+    A, cost, form = in_view(fine, columns, view), np.array([costs[f] for f in fine.forms]), fine.numbers
     plain = terms.within(BESIDE)
-    has_grid = np.array([bool(e.free) for e in terms.expressions])
+    has_grid = np.array([bool(e.free) for e in fine.expressions])
     found: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
     for number in np.unique(form[has_grid]):
         if clock.expired:
@@ -97,7 +98,7 @@ def _one_form_each(
     for each in found.values():
         chosen = [(_left(A[subset], view.target, cost[subset]), rank, subset) for rank, subset in each]
         for _, _, subset in sorted(chosen, key=lambda f: f[:2])[:FORMS]:
-            yield subset
+            yield tuple(sorted(form[subset].tolist())), write_terms(fine, subset, A, view)
 
 
 def _left(A: Values, target: Values, cost: Values) -> float:

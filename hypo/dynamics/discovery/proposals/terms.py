@@ -33,6 +33,8 @@ DIFFERENCES = 12
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
 SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
+# Values that a finer grid has between two neighbours.
+BETWEEN = 3
 # Decay constants of exp(-x/c), the same.
 DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
 # Exponents of Hill terms x^n/(c^n + x^n).
@@ -79,6 +81,32 @@ class Terms:
         return Terms(
             tuple(self.expressions[i] for i in chosen), self.family[chosen], tuple(self.forms[i] for i in chosen)
         )
+
+
+def refine_grids(terms: Terms) -> Terms:
+    """The same terms, and behind them more of those with one constant inside: ``BETWEEN`` values in geometric steps between any
+    two neighbours on its grid. A constant that is a third off hides a term from a regression with little noise."""
+    by_form: dict[str, list[Expression]] = {}
+    family = dict(zip(terms.forms, terms.family.tolist(), strict=True))
+    for form, e in zip(terms.forms, terms.expressions, strict=True):
+        if len(e.free) == 1:
+            by_form.setdefault(form, []).append(e)
+    more: list[tuple[Expression, int, str]] = []
+    for form, each in by_form.items():
+        at = each[0].free[0]
+        known = np.sort([e.constants[at].value for e in each])
+        if known[0] > 0:
+            steps = np.arange(1, BETWEEN + 1) / (BETWEEN + 1)
+            inner = known[:-1, None] * (known[1:] / known[:-1])[:, None] ** steps
+            for value in inner.ravel():
+                values = each[0].values
+                values[at] = value
+                more.append((each[0].with_values(values), family[form], form))
+    return Terms(
+        (*terms.expressions, *(e for e, _, _ in more)),
+        np.concatenate([terms.family, np.array([f for _, f, _ in more], np.int64)]),
+        (*terms.forms, *(form for _, _, form in more)),
+    )
 
 
 # The last terms that were made: the equations of a system have the same ones.

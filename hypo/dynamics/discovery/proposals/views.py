@@ -190,21 +190,23 @@ def _of_run(columns: Columns, k: int, r: int, most: int, model: Callable[[Values
 
 def _slopes(X: Values, rate: Values, per: Values, sd: Values, model: Callable[[Values], Values] | None) -> Values:
     """Slopes (n, n_column) of the law times ``per`` (1, or one over its own state) on columns X (n, n_column)."""
-    if model is None:
-        return slopes(X, rate * per, sd * per)
     own = np.ptp(per) > 0
-    out = np.zeros(X.shape)
-    for j in range(X.shape[1]):
-        h = NUDGE * max(float(np.std(X[:, j])), 1e-300)
-        up, down = X.copy(), X.copy()
-        up[:, j] += h
-        down[:, j] -= h
-        with np.errstate(all="ignore"):
-            out[:, j] = (model(_lines(up)) - model(_lines(down))) / (2 * h) * per
+    if model is None:
+        out, law = slopes(X, rate, sd), rate
+    else:
+        out, law = np.zeros(X.shape), model(_lines(X))
+        for j in range(X.shape[1]):
+            h = NUDGE * max(float(np.std(X[:, j])), 1e-300)
+            up, down = X.copy(), X.copy()
+            up[:, j] += h
+            down[:, j] -= h
+            with np.errstate(all="ignore"):
+                out[:, j] = (model(_lines(up)) - model(_lines(down))) / (2 * h)
+    out *= per[:, None]
     if own:
         # d(f/x)/dx = f'/x - f/x²; which column x is, its values say.
         k = int(np.argmin([np.max(np.abs(X[:, j] * per - 1.0)) for j in range(X.shape[1])]))
-        out[:, k] -= model(_lines(X)) * per**2
+        out[:, k] -= law * per**2
     return np.nan_to_num(out, nan=0.0, posinf=0.0, neginf=0.0)
 
 

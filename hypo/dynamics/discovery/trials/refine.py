@@ -145,7 +145,7 @@ def refine(
             wider = library.with_terms_of(judge.ranked()[:LENDING])
             anew = _anew(judge, judged, sought, data, wider) if n < RENEWED else iter(())
             more = chain(_more(judged, sought, data, wider), _exchanged(judged, lists)) if n == 0 else iter(())
-            judge.judge_all(chain(anew, _less(judged, sought), more))
+            judge.judge_all(chain(_less(judged, sought), anew, more))
             if judge.is_over:
                 return
 
