@@ -262,9 +262,14 @@ class _Fit:
         return _Level(task, point, Noise(level, mix, self.square), float(each.sum()), float(restrained.sum()))
 
     def _is_hopeless(self, level: _Level, beat: float) -> bool:
+        if self._relative_noise(level) <= level.task.accuracy / FINE_ENOUGH:
+            return False  # the integrator may be what limits the fit
         least = level.misfit + level.charge * len(self.data.runs) - PATIENCE * self._last_gain
         each = UNSETTLED[self.mix is not None]
         return least - MARGIN - each * float(level.task.segments.share.sum()) > beat
+
+    def _relative_noise(self, level: _Level) -> float:
+        return float(np.min(level.noise.level / self.spread[: self.system.n_measured]))
 
     def _learn(self, level: _Level) -> None:
         """Keep the fitted paths and the kind of noise for the next length."""
@@ -289,7 +294,7 @@ class _Fit:
         for _ in range(self.effort.rounds):
             if self.deadline is not None and self.deadline.expired:
                 break
-            noise = float(np.min(level.noise.level / self.spread[:m]))
+            noise = self._relative_noise(level)
             # Where the integrator may be what limits the fit, the noise is not known yet.
             known = noise if noise > level.task.accuracy / FINE_ENOUGH else FLOOR
             accuracy = min(max(FINE_ENOUGH * known, self.effort.finest), level.task.accuracy)

@@ -33,8 +33,10 @@ DIFFERENCES = 12
 MANY_COLUMNS = 5
 # Half-saturation constants as multiples of the median size of a column.
 SATURATION_GRID = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0, 1.7, 3.0, 8.0)
-# Values that a finer grid has between two neighbours.
+# Values that a finer grid has between two neighbours; steps beyond its ends, and their factor.
 BETWEEN = 3
+STEPS_BEYOND = 3
+BEYOND = 1.7
 # Decay constants of exp(-x/c), the same.
 DECAY_GRID = (0.1, 0.3, 0.6, 1.0, 1.7, 3.0)
 # Exponents of Hill terms x^n/(c^n + x^n).
@@ -85,7 +87,8 @@ class Terms:
 
 def refine_grids(terms: Terms) -> Terms:
     """The same terms, and behind them more of those with one constant inside: ``BETWEEN`` values in geometric steps between any
-    two neighbours on its grid. A constant that is a third off hides a term from a regression with little noise."""
+    two neighbours on its grid, and some beyond its ends. A constant that is a third off hides a term from a regression with
+    little noise."""
     by_form: dict[str, list[Expression]] = {}
     family = dict(zip(terms.forms, terms.family.tolist(), strict=True))
     for form, e in zip(terms.forms, terms.expressions, strict=True):
@@ -98,7 +101,8 @@ def refine_grids(terms: Terms) -> Terms:
         if known[0] > 0:
             steps = np.arange(1, BETWEEN + 1) / (BETWEEN + 1)
             inner = known[:-1, None] * (known[1:] / known[:-1])[:, None] ** steps
-            for value in inner.ravel():
+            outer = BEYOND ** np.arange(1.0, STEPS_BEYOND + 1)
+            for value in np.concatenate([inner.ravel(), known[-1] * outer, known[0] / outer]):
                 values = each[0].values
                 values[at] = value
                 more.append((each[0].with_values(values), family[form], form))
