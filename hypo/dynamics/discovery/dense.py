@@ -37,9 +37,9 @@ MOST_NUMBERS = 60
 HIGHEST = 3
 # Share of the mean square of columns that keeps coefficients of terms that act alike from running away.
 RIDGE = 1e-4
-# Nats that each number may be predicted to lose as 0, and rounds of leaving out.
-OUT = 4.0
-ROUNDS = 6
+# Nats that each number may be predicted to lose as 0: first those that are sure to go. Rounds of leaving out for each.
+OUT = (4.0, 8.0)
+ROUNDS = 4
 
 
 def begin(kind: Kind, judge: Judge, fit: Fit, late: Expiring) -> bool:
@@ -86,12 +86,13 @@ def dense_system(kind: Kind, sought: Sequence[int]) -> System | None:
 
 def leave_out(judge: Judge, judged: Judged) -> Judged:
     """The fitted system without the numbers that it can do without, in rounds: what is left is fitted after each."""
-    for _ in range(ROUNDS):
-        edit = None if judge.is_over else snapped_together(judged.fitted, OUT, (0.0,))
-        found = None if edit is None else judge.judge(signed(edit.system))
-        if found is None or found.score >= judged.score:
-            break
-        judged = found
+    for furthest in OUT:
+        for _ in range(ROUNDS):
+            edit = None if judge.is_over else snapped_together(judged.fitted, furthest, (0.0,))
+            found = None if edit is None else judge.judge(signed(edit.system))
+            if found is None or found.score >= judged.score:
+                break
+            judged = found
     return judged
 
 

@@ -152,6 +152,14 @@ def test_a_hopeless_candidate_ends_early():
     assert fit(wrong, data, beat=best.misfit) is None
 
 
+@pytest.mark.parametrize("case", [LOTKA_VOLTERRA, PENDULUM])
+def test_of_exact_data_no_law_is_given_up_for_what_the_integrator_leaves(case):
+    data = make_data(case.system, [case.time], [case.states()])
+    best = fit(case.system, data)
+    assert best is not None
+    assert fit(case.system, data, beat=best.misfit) is not None
+
+
 def test_a_system_that_runs_away_at_once_is_none():
     data = make_data(PENDULUM.system, [PENDULUM.time], [PENDULUM.states()])
     assert fit(make_system({"x": "v", "v": "exp(k*v**2 + 900)"}, {"k": 1.0}), data) is None

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from hypo.dynamics.discovery.proposals.terms import LINEAR, POLYNOMIAL, POWER, QUADRATIC, SATURATION, WAVE, make_terms
+from hypo.dynamics.discovery.proposals.terms import (
+    LINEAR,
+    POLYNOMIAL,
+    POWER,
+    QUADRATIC,
+    SATURATION,
+    WAVE,
+    make_terms,
+    refine_grids,
+)
 from hypo.dynamics.discovery.proposals.waves import waves_in_time
 from hypo.expression.program import Program
 
@@ -73,3 +82,20 @@ def test_time_has_waves_of_any_frequency():
 def test_twenty_columns_make_a_library_that_can_be_searched():
     rng = np.random.default_rng(1)
     assert len(make_terms([f"x{i}" for i in range(20)], rng.uniform(0.1, 1, (20, 100))).expressions) < 4000
+
+
+def test_finer_grids_leave_the_terms_as_they_are_and_add_values_between_and_beyond(columns):
+    terms = make_terms(("x", "y"), columns)
+    fine = refine_grids(terms)
+    assert fine.expressions[: len(terms.expressions)] == terms.expressions
+    assert set(fine.forms) == set(terms.forms)
+
+    def constants(of):
+        return np.sort([e.values[0] for e in of.expressions if e.masked() == "x/(1.2345 + x)"])
+
+    coarse, dense = constants(terms), constants(fine)
+    assert dense[0] < coarse[0] and dense[-1] > coarse[-1]
+    # No constant is further than a tenth from one on the grid, between its old ends.
+    inside = dense[(dense >= coarse[0]) & (dense <= coarse[-1])]
+    assert np.max(inside[1:] / inside[:-1]) < np.max(coarse[1:] / coarse[:-1]) ** 0.26
+    assert set(coarse) <= set(dense)
