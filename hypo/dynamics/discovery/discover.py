@@ -25,7 +25,7 @@ from hypo.dynamics.calibration.segments import AtRows
 from hypo.dynamics.contacts.cut import Cut, cut_at_contacts
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.settle import settle
-from hypo.dynamics.discovery.dense import begin
+from hypo.dynamics.discovery.dense import begin, leave_out
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
@@ -325,9 +325,11 @@ class _Work:
         return [f.candidates for f in found]
 
     def _finish(self) -> None:
-        """The best systems, fitted to the end."""
+        """The best systems, without terms that do nothing, fitted to the end."""
         judge = self.judge
         assert judge is not None
+        for j in judge.ranked()[:FINISHED]:
+            leave_out(judge, j)
         ranked = judge.ranked()
         if ranked and not self.clock.expired and not has_come():
             near = [j for j in ranked[:FINISHED] if j.score <= ranked[0].score + NEAR]

@@ -31,6 +31,8 @@ LEAST_SHARE = 1e-6
 MOST_SHARE = 1e6
 # Least relative error of a number that its code is charged for.
 PRECISE = 1e-9
+# Least eigenvalue of correlations: rounding.
+LEAST_EIGENVALUE = 1e-14
 # Naming the number that another one is equal to, beside log of their count, where they stand in unlike terms.
 SHARED = 0.7
 
@@ -97,11 +99,26 @@ def _rms(values: Values) -> Values:
 
 
 def _log_det(theta: Values, covariance: Values) -> float:
-    """log det(1 + Θ C⁻¹ Θ)·(π/2), the information of numbers in units of their own size, for the Cauchy prior."""
+    """log det(1 + Θ C⁻¹ Θ)·(π/2), the information of numbers in units of their own size, for the Cauchy prior.
+
+    It is log det(1 + S) - log det S with S = Θ⁻¹ C Θ⁻¹, each matrix scaled to a diagonal of ones: beside a number of which next
+    to nothing is known, those that are known exactly would be lost to rounding.
+    """
     size = np.where(theta == 0.0, 1.0, np.abs(theta))
     with np.errstate(all="ignore"):
         relative = covariance / size[:, None] / size
     if not np.all(np.isfinite(relative)):
         return len(theta) * 2 * -math.log(PRECISE)
-    variances = np.maximum(np.linalg.eigvalsh(0.5 * (relative + relative.T)), PRECISE**2)
-    return float(np.sum(np.log1p(1.0 / variances)) + len(theta) * math.log(math.pi / 2))
+    relative = 0.5 * (relative + relative.T)
+    diagonal = np.maximum(np.diag(relative), 0.0)
+    whole = _scaled_log_det(relative, 1.0 + diagonal) - _scaled_log_det(relative, diagonal + PRECISE**2)
+    return whole + len(theta) * math.log(math.pi / 2)
+
+
+def _scaled_log_det(matrix: Values, diagonal: Values) -> float:
+    """log det of a symmetric matrix with another diagonal."""
+    root = np.sqrt(diagonal)
+    scaled = matrix / root[:, None] / root
+    np.fill_diagonal(scaled, 1.0)
+    least = np.maximum(np.linalg.eigvalsh(scaled), LEAST_EIGENVALUE)
+    return float(np.sum(np.log(least)) + np.sum(np.log(diagonal)))

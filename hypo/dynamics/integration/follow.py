@@ -25,6 +25,12 @@ Values = NDArray[np.float64]
 NUDGE = 1e-4
 FINER = 1e-4
 FINEST = 1e-11
+# A number without any more influence than this share of the states, when moved so, is moved so many times further, so often.
+HIDDEN = 1e-12
+STRIDE = 1e3
+FURTHER = 5
+# Share of the largest start or parameter, in any unit, below which one moves as if it were of that size.
+TINIEST = 1e-20
 
 
 @dataclass(frozen=True)
@@ -192,24 +198,39 @@ def _differences(
     m = len(base)
     # What is zero is moved by a share of the largest start or parameter.
     sizes = np.repeat([np.abs(batch.starts).max(initial=0.0), np.abs(batch.parameters).max(initial=0.0)], [d, m - d])
-    nudge = NUDGE * np.where(base != 0, np.abs(base), np.where(sizes > 0, sizes, 1.0)[:, None])
-    moved = np.repeat(base[:, None, :], 2 * m + 1, axis=1)
-    for j in range(m):
-        moved[j, 1 + j] += nudge[j]
-        moved[j, 1 + m + j] -= nudge[j]
-    moved = moved.reshape(m, (2 * m + 1) * n)
-
-    def repeat(values: ArrayLike | None, n_axis: int) -> ArrayLike | None:
-        array = None if values is None else np.asarray(values)
-        return array if array is None or array.ndim < n_axis else np.tile(array, (2 * m + 1,))
-
-    time, actions = repeat(columns[2], 2), repeat(columns[3], 3)
-    past = None if history is None else (repeat(history[0], 2), repeat(history[1], 3))
+    size = np.where(sizes > 0, sizes, 1.0)[:, None]
+    nudge = NUDGE * np.where(base != 0, np.maximum(np.abs(base), TINIEST * size), size)
     fine = replace(accuracy, relative=min(accuracy.relative, max(FINER * accuracy.relative, FINEST)))
-    found = _follow(system, (moved[:d], moved[d:], time, actions), fine, past, events, with_slopes=False)  # type: ignore[arg-type]
-    states = found.states.reshape(*found.states.shape[:2], 2 * m + 1, n)
-    slopes = (states[:, :, 1 : m + 1] - states[:, :, m + 1 :]) / (2 * nudge)
+
+    def move(which: NDArray[np.int64]) -> tuple[Samples, Values]:
+        """Columns as they are and with each of some rows of ``base`` moved up and down; the latter's difference quotients."""
+        w = len(which)
+        moved = np.repeat(base[:, None, :], 2 * w + 1, axis=1)
+        moved[which, 1 + np.arange(w)] += nudge[which]
+        moved[which, 1 + w + np.arange(w)] -= nudge[which]
+        moved = moved.reshape(m, (2 * w + 1) * n)
+
+        def repeat(values: ArrayLike | None, n_axis: int) -> ArrayLike | None:
+            array = None if values is None else np.asarray(values)
+            return array if array is None or array.ndim < n_axis else np.tile(array, (2 * w + 1,))
+
+        past = None if history is None else (repeat(history[0], 2), repeat(history[1], 3))
+        each = (moved[:d], moved[d:], repeat(columns[2], 2), repeat(columns[3], 3))
+        found = _follow(system, each, fine, past, events, with_slopes=False)  # type: ignore[arg-type]
+        states = found.states.reshape(*found.states.shape[:2], 2 * w + 1, n)
+        return found, (states[:, :, 1 : w + 1] - states[:, :, w + 1 :]) / (2 * nudge[which])
+
+    found, slopes = move(np.arange(m))
+    own = np.ascontiguousarray(found.states[:, :, :n])
+    # A number that hardly acts is moved further, until the states' rounding does not hide what it does.
+    least = HIDDEN * np.nanmax(np.abs(own), axis=(0, 2), initial=0.0)[:, None]
+    for _ in range(FURTHER):
+        changes = np.nanmax(np.abs(slopes * nudge), axis=0, initial=0.0).max(axis=2) if n else np.ones((d, m))
+        quiet = np.flatnonzero(np.all(changes <= least, axis=0))
+        if not len(quiet):
+            break
+        nudge[quiet] *= STRIDE
+        slopes[:, :, quiet] = move(quiet)[1]
     diverged, unfinished, chattered, has_value = _reasons(found)
-    own = np.ascontiguousarray(states[:, :, 0])
     reasons = diverged[:n], unfinished[:n], chattered[:n], has_value[:n]
     return FollowedWithSensitivities(own, *reasons, slopes[:, :, :d], slopes[:, :, d:])

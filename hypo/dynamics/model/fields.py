@@ -14,7 +14,7 @@ from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.pieces import find_pieces
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
-from hypo.dynamics.model.names import name_parameters
+from hypo.dynamics.model.names import name_parameters, round_equations
 from hypo.dynamics.smoothing.smoothed import Smoothed, smooth_all
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Run, Trajectories
@@ -75,8 +75,9 @@ class ModelFields:
 
     @property
     def equations(self) -> dict[str, Expression]:
-        """By state the law of its rate, or of its next value, with the fitted numbers: ``model.equations["x"].pretty()``."""
-        return dict(zip(self.system.states, self.system.equations, strict=True))
+        """By state the law of its rate, or of its next value, fitted numbers with the digits that the samples tell:
+        ``model.equations["x"].pretty()``."""
+        return dict(zip(self.system.states, round_equations(self.best), strict=True))
 
     @property
     def noise(self) -> dict[str, float]:

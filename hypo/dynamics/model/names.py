@@ -1,14 +1,34 @@
-"""Names of the constants of a system, as users see them and give them back: their own, else ``c1``, ``c2``, … in the order of
-the equations; one that equations share has one name. Fitted lags are ``tau``, ``tau2``, …"""
+"""Names and digits of the constants of a system, as users see them.
+
+Names, by which they are given back, are their own, else ``c1``, ``c2``, … in the order of the equations; one that equations
+share has one name. Fitted lags are ``tau``, ``tau2``, …
+
+Digits are the fewest that leave a number within ``SHARE`` of its error, all other numbers kept, so that rounding all of them
+together moves no prediction by more than a small share of its noise: ``0.75*x`` and not ``0.7499999999999999*x``. That error is
+1/√(C⁻¹)_kk of the joint covariance C; where numbers are known only together it is far less than what each is known to alone.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import count
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hypo.dynamics.calibration.calibrated import Calibrated
 from hypo.dynamics.system import System
 from hypo.dynamics.trajectories import Trajectories
 from hypo.expression.expr import PI, Expression
+
+Values = NDArray[np.float64]
+
+# Share of an error by which rounding may move a number, and the most digits that one has.
+SHARE = 1e-3
+MOST_DIGITS = 17
+# Eigenvalues of correlations below this are rounding.
+LEAST_EIGENVALUE = 1e-13
 
 
 @dataclass(frozen=True)
@@ -88,3 +108,34 @@ def with_names(system: System) -> tuple[Expression, ...]:
 
         out[k] = e.rebuilt(named)
     return tuple(out)
+
+
+def round_equations(fitted: Calibrated) -> tuple[Expression, ...]:
+    """The equations of a fitted system, their fitted constants rounded."""
+    system = fitted.system
+    errors = find_conditional_errors(fitted.covariance)
+    values = np.array([round_within(v, SHARE * s) for v, s in zip(system.parameters, errors, strict=True)])
+    return system.with_parameters(values).equations
+
+
+def find_conditional_errors(covariance: Values) -> Values:
+    """By parameter its standard error with all others kept (n_parameter,), 0 where that is not known."""
+    sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    out = np.zeros(len(sd))
+    known = np.flatnonzero(np.isfinite(sd) & (sd > 0.0))
+    block = covariance[np.ix_(known, known)] / np.outer(sd[known], sd[known])
+    if len(known) and np.isfinite(block).all():
+        lam, Q = np.linalg.eigh(block)
+        out[known] = sd[known] / np.sqrt(np.sum(Q * Q / np.maximum(lam, LEAST_EIGENVALUE), axis=1))
+    return out
+
+
+def round_within(value: float, room: float) -> float:
+    """The number with the fewest digits no further than ``room`` from ``value``; 0 only for 0."""
+    if not (math.isfinite(value) and value and room > 0.0):
+        return value
+    for digits in range(1, MOST_DIGITS):
+        rounded = float(f"{value:.{digits - 1}e}")
+        if abs(rounded - value) <= room:
+            return rounded
+    return value

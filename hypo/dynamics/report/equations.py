@@ -18,6 +18,7 @@ from hypo.dynamics.model.names import (
     list_leaves,
     name_lags,
     name_parameters,
+    round_equations,
     with_names,
 )
 from hypo.dynamics.system import System
@@ -45,7 +46,7 @@ class Law:
         state: its name.
         order: which rate the law gives, 1 or 2; 0 for the next value.
         left: the left-hand side, ``dx/dt``.
-        expression: the right-hand side with fitted numbers.
+        expression: the right-hand side with fitted numbers, to the digits that the samples tell.
         lettered: the same with names of constants in their place.
         constants: the fitted ones that this law has, with errors and units, and the named ones that are known.
         unit: of the left-hand side, None where it is not known.
@@ -101,7 +102,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
     speeds = find_speeds(system)
     columns, index = _name_columns(system, data.time), _index_of(system)
     units = find_units(system, data)
-    lettered = with_names(system)
+    lettered, rounded = with_names(system), round_equations(fitted)
     out = []
     for k, state in enumerate(system.states):
         if k in speeds.values():
@@ -115,7 +116,7 @@ def describe_laws(fitted: Calibrated, data: Trajectories) -> tuple[Law, ...]:
                 state,
                 order,
                 write_left_side(state, data.time, order, index),
-                _with_numbers(system.equations[row]),
+                _with_numbers(rounded[row]),
                 lettered[row],
                 tuple(_list_constants(fitted, row, units, unit, data.units.get(data.time))),
                 unit,

@@ -80,3 +80,13 @@ def test_violations_are_added():
 def test_a_fit_without_covariance_is_dear_but_has_a_score():
     found = fitted("a*x", {"a": 0.5}, np.nan)
     assert math.isfinite(scorer().score(found))
+
+
+def test_a_number_of_which_nothing_is_known_hides_no_other():
+    """Beside one whose error is 10⁸ times its size, others that are known to twelve digits cost as much as they do alone."""
+    known = np.array([[4e-24, 1e-24], [1e-24, 9e-24]])
+    alone = scorer().numbers(fitted("a*x + b*x**2", {"a": 1.0, "b": 2.0}, known))
+    joined = np.zeros((3, 3))
+    joined[:2, :2], joined[2, 2], joined[0, 2], joined[2, 0] = known, 1e-16, 1e-20, 1e-20
+    both = scorer().numbers(fitted("a*x + b*x**2 + c", {"a": 1.0, "b": 2.0, "c": 1e-16}, joined))
+    assert both == pytest.approx(alone + math.log(1e6) + 0.5 * math.log(math.pi / 2), abs=0.1)

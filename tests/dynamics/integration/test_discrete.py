@@ -64,3 +64,18 @@ def test_events_between_rows():
     wall = Event.parse("x > 3.5: v = -v, x = 3.5", system.columns)
     found = follow(system, [0.0, 1.0], None, np.arange(8.0), events=[wall])
     assert list(found.states[:, 0, 0]) == [0.0, 1.0, 2.0, 3.0, 3.5, 2.5, 1.5, 0.5]
+
+
+@pytest.mark.parametrize("tiny", [9.9e-16, -1e-22, 1e-300])
+def test_sensitivity_by_a_number_that_rounding_hides(tiny):
+    """x[n] = 0.5**n x0 + c (2 - 2**(1 - n)): the slope by c does not depend on c."""
+    system = make([f"0.5*x + {tiny}"], ["x"], is_discrete=True)
+    found = follow_with_sensitivities(system, [3.0], None, np.arange(6.0))
+    assert found.by_parameter[:, 0, 1, 0] == pytest.approx(2 - 2.0 ** (1 - np.arange(6)), rel=1e-3)
+    assert found.by_start[:, 0, 0, 0] == pytest.approx(0.5 ** np.arange(6))
+
+
+def test_an_input_that_never_acts_has_no_slope():
+    system = make(["0.5*x + 3.0*u"], ["x"], actions=("u",), is_discrete=True)
+    found = follow_with_sensitivities(system, [3.0], None, np.arange(6.0), np.zeros((6, 1)))
+    assert not np.any(found.by_parameter[:, 0, 1])
