@@ -1,4 +1,4 @@
-"""Simpler systems near a fitted one: fitted numbers made simple.
+"""Simpler systems near a fitted one: fitted numbers made simple; and quotients that are none.
 
 Each comes with the loss that the covariance of the parameters predicts, so that only promising ones are fitted.
 """
@@ -9,13 +9,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.noise import FLOOR
 from hypo.dynamics.system import System
 from hypo.expression.expr import Expression
+from hypo.expression.program import Program
+from hypo.kernels import opcodes as oc
+
+Values = NDArray[np.float64]
 
 # Numbers that textbooks write: what a fitted one may be meant to be, with either sign.
 SIMPLE = (1.0, 2.0, 0.5, 3.0, 4.0, 1 / 3, 0.25, 1.5, 2 / 3, 0.75, 5.0, 10.0, 0.1, 0.2)
+
+# A divisor that varies by less than so many standard errors of that is constant.
+FLAT = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +80,57 @@ def snapped_together(calibrated: Calibrated, furthest: float, numbers: Sequence[
     if not fixed:
         return None
     return Edit(_untagged(calibrated.system, _with_numbers(calibrated.system, fixed)), total)
+
+
+def has_flat_divisor(calibrated: Calibrated, X: Values) -> bool:
+    """True for a quotient that the samples do not tell from what stands above its line: a divisor Q of several terms is as good
+    as constant, as in ``a*x/(x + 1e9)``.
+
+    It is where q = Q/mean(Q), along columns X (n_column, n), differs from 1 by no more than its error, or than what misfits
+    tell apart, each as a root mean square.
+    """
+    system, C = calibrated.system, calibrated.covariance
+    theta = system.parameters
+    for tagged in _tagged(system):
+        # The parameter of each constant of the equation, -1 for a known one.
+        of = [system.of_constants[int(c.value)] if c.free else -1 for c in tagged.constants]
+        values = np.array([theta[k] if k >= 0 else c.value for k, c in zip(of, tagged.constants, strict=True)])
+        for divisor, places in _divisors(tagged, values):
+            with np.errstate(all="ignore"):
+                Q, slopes = Program.of(divisor, system.columns).value_and_gradient(X, values[places])
+                mean = float(np.mean(Q))
+                # Slopes of q by the parameters (n_parameter, n).
+                by = np.zeros((len(theta), X.shape[1]))
+                for place, slope in zip(places, slopes, strict=True):
+                    if of[place] >= 0:
+                        by[of[place]] += (slope - Q * (np.mean(slope) / mean)) / mean
+                error = np.mean(np.einsum("kn,kl,ln->n", by, C, by))
+                varies = np.sqrt(np.mean((Q / mean - 1.0) ** 2))
+            if varies <= max(FLAT * np.sqrt(max(error, 0.0)), FLOOR):
+                return True
+    return False
+
+
+def _divisors(e: Expression, values: Values) -> Iterator[tuple[Expression, list[int]]]:
+    """Divisors of several terms that vary, and the places of their constants among those of ``e``."""
+
+    def places(node: int) -> list[int]:
+        return [at for op, at in e.code[e.starts[node] : node + 1] if op == oc.CONST]
+
+    def is_negative(node: int) -> bool:
+        power = e.subtree(node)
+        return not power.variables and Program.of(power, ()).value(np.empty((0, 1)), values[places(node)])[0] < 0.0
+
+    for node, (op, _) in enumerate(e.code):
+        if op in (oc.DIV, oc.INV):
+            last = node - 1
+        elif op == oc.POW and is_negative(node - 1):
+            last = e.starts[node - 1] - 1
+        else:
+            continue
+        divisor = e.subtree(last)
+        if divisor.variables and {oc.ADD, oc.SUB} & {op for op, _ in divisor.code}:
+            yield divisor, places(last)
 
 
 def _named(system: System) -> set[int]:

@@ -203,7 +203,8 @@ class _Fit:
         return [*rough, *out, whole]
 
     def _directly(self, theta: Values, whole: int) -> _Level | None:
-        """The fit of whole runs at once, where the system follows them nearly from the first."""
+        """The fit of whole runs at once, where the system follows them nearly from the first, and where what is left of the
+        samples is not what rounding of the starts has grown to: then shorter segments may fit far better."""
         task = self._task(whole, self.effort.accuracy)
         point = evaluate(task, task.segments.guess[0], theta)
         if point is None:
@@ -212,7 +213,10 @@ class _Fit:
         away = (point.course.states[:, :m] - seg.samples) ** 2 * (seg.share > 0)
         if np.any(away.sum((0, 2)) > NEAR**2 * self.spread[:m] ** 2 * (seg.share > 0).sum((0, 2))):
             return None
-        level, self._last_gain = self._fitted(task, point, True)
+        level, gain = self._fitted(task, point, True)
+        if level.amplification * np.finfo(float).eps > FINE_ENOUGH * self._relative_noise(level):
+            return None
+        self._last_gain = gain
         return level
 
     def _task(self, length: int, accuracy: float) -> Task:

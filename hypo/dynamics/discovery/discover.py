@@ -29,7 +29,7 @@ from hypo.dynamics.discovery.dense import begin, leave_out
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
-from hypo.dynamics.discovery.remarks import describe_failures, make_remarks
+from hypo.dynamics.discovery.remarks import describe_failures, leave_out_degenerate, make_remarks
 from hypo.dynamics.discovery.score import Scorer
 from hypo.dynamics.discovery.single import FIRST_TURN, Found, Turn, find_candidates, find_line, try_alone
 from hypo.dynamics.discovery.trials.alone import columns_along
@@ -363,6 +363,7 @@ class _Work:
             raise DataError(
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
+        ranked = leave_out_degenerate(ranked, self.columns)
         kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)

@@ -1,4 +1,4 @@
-"""What a user should know of a discovery beside its systems, in sentences."""
+"""What a user should know of a discovery: which of its systems are rivals, and sentences beside them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 import hypo
+from hypo.dynamics.calibration.edits import has_flat_divisor
 from hypo.dynamics.calibration.forcing import Forcing
 from hypo.dynamics.discovery.discovered import WeightedSystem
 from hypo.dynamics.discovery.trials.alone import columns_along
+from hypo.dynamics.discovery.trials.judge import Judged
 from hypo.dynamics.rows.columns import Columns
 from hypo.dynamics.system import System
 from hypo.failures import DEBUG, Failure
@@ -17,10 +19,20 @@ from hypo.failures import DEBUG, Failure
 # Weight from which on a rival is named, and how many are.
 RIVAL = 0.05
 RIVALS = 3
+# Nats behind a quotient whose divisor is constant within which another system has its place.
+NEARLY = 10.0
 # Share of their own size to which a combination of rates vanishes.
 VANISHES = 1e-9
 # A factor nearer to 0, or to 1, than this is that number.
 NO_FACTOR = 1e-3
+
+
+def leave_out_degenerate(ranked: Sequence[Judged], columns: Columns) -> list[Judged]:
+    """Systems without quotients that the samples do not tell from what stands above their lines; the best of all where no other
+    is nearly as good."""
+    X = columns_along(columns)
+    kept = [j for j in ranked if not has_flat_divisor(j.fitted, X)]
+    return kept if kept and kept[0].score <= ranked[0].score + NEARLY else [*ranked[:1], *kept]
 
 
 def make_remarks(

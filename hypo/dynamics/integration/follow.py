@@ -17,6 +17,7 @@ from hypo.dynamics.integration.events import Event
 from hypo.dynamics.integration.extras import History, make_delays, make_events
 from hypo.dynamics.system import System
 from hypo.kernels.cpu.trajectories.batch import CHATTERS, DIVERGED, NO_VALUE, TOO_MANY, Control, Samples
+from hypo.kernels.cpu.trajectories.laws import count_variables, rates_and_slopes
 
 Values = NDArray[np.float64]
 
@@ -25,6 +26,8 @@ Values = NDArray[np.float64]
 NUDGE = 1e-4
 FINER = 1e-4
 FINEST = 1e-11
+# Slopes of the next values that are held at a time.
+BLOCK = 1_000_000
 # A number without any more influence than this share of the states, when moved so, is moved so many times further, so often.
 HIDDEN = 1e-12
 STRIDE = 1e3
@@ -132,10 +135,13 @@ def follow_with_sensitivities(
 
         d(∂x/∂x₀)/dt = (∂f/∂x) ∂x/∂x₀,     d(∂x/∂θ)/dt = (∂f/∂x) ∂x/∂θ + ∂f/∂θ,
 
-    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps. With
-    delays or events, and in discrete time, they are central differences, all in one batch.
+    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps. In discrete
+    time the same holds of the next value in the place of the rate. With delays or events they are central differences, all in
+    one batch.
     """
-    if system.delays or events or system.is_discrete:
+    if system.is_discrete and not system.delays and not events:
+        return _chained(system, (X0, P, time, actions), accuracy)
+    if system.delays or events:
         return _differences(system, (X0, P, time, actions), accuracy, history, events)
     samples = _follow(system, (X0, P, time, actions), accuracy, history, events, with_slopes=True)
     d = len(system.states)
@@ -186,6 +192,36 @@ def _reasons(samples: Samples) -> tuple[Values, Values, Values, NDArray[np.bool_
         for why in ((DIVERGED, NO_VALUE), (TOO_MANY,), (CHATTERS,))
     )
     return diverged, unfinished, chattered, samples.status != NO_VALUE
+
+
+def _chained(system: System, columns: Columns, accuracy: Accuracy) -> FollowedWithSensitivities:
+    """Sensitivities in discrete time: S[k+1] = (∂f/∂x) S[k] + ∂f/∂p at the states of row k."""
+    samples = _follow(system, columns, accuracy, None, (), with_slopes=False)
+    batch, laws = make_batch(system, *columns), laws_of(system)
+    n_time, d, n = samples.states.shape
+    m = d + laws.n_parameter
+    table = count_variables(laws)
+    slopes = np.zeros((n_time, n, d, m))
+    slopes[0, :, :, :d] = np.eye(d)
+    width = max(BLOCK // (d * table * n), 1)
+    for first in range(0, n_time - 1, width):
+        last = min(first + width, n_time - 1)
+        X = np.empty((table, last - first, n))
+        X[:d] = np.moveaxis(samples.states[first:last], 1, 0)
+        at = d + laws.n_action
+        X[d:at] = np.moveaxis(batch.inputs[:, first:last, :, 0], 0, 2).swapaxes(0, 1)
+        if laws.n_time:
+            X[at] = batch.time[:, first:last].T
+        X[table - laws.n_parameter :] = batch.parameters[:, None, :]
+        J = np.empty((d, table, (last - first) * n))
+        rates_and_slopes(laws, X.reshape(table, -1), np.empty((d, J.shape[2])), J)
+        each = np.moveaxis(J.reshape(d, table, last - first, n), (0, 1), (2, 3))
+        by_state = np.ascontiguousarray(each[..., :d])
+        slopes[first + 1 : last + 1, :, :, d:] = each[..., table - laws.n_parameter :]
+        for k in range(first, last):
+            slopes[k + 1] += by_state[k - first] @ slopes[k]
+    out = np.moveaxis(slopes, 1, 3)
+    return FollowedWithSensitivities(samples.states, *_reasons(samples), out[:, :, :d], out[:, :, d:])
 
 
 def _differences(

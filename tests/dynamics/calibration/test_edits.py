@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypo.dynamics.calibration.edits import snapped_numbers, snapped_together
+from hypo.dynamics.calibration.calibrated import Calibrated
+from hypo.dynamics.calibration.edits import has_flat_divisor, snapped_numbers, snapped_together
 from hypo.dynamics.calibration.fit_system import fit_system
 from hypo.dynamics.discovery.sums import as_sum
 from hypo.dynamics.smoothing.smoothed import smooth_all
@@ -59,3 +60,27 @@ def test_numbers_that_can_be_simple_together_are_so():
     again = fit_system(none.system, data, smoothed, effort="full")
     assert again.misfit - best.misfit == pytest.approx(none.loss, abs=0.3)
     assert snapped_together(best, 0.0) is None
+
+
+X = np.linspace(0.5, 2.0, 50)[None, :]
+
+
+@pytest.mark.parametrize(
+    "law, numbers, sd, is_flat",
+    [
+        ("a*x/(x + K)", {"a": 3e9, "K": 1e9}, [3e9, 1e9], True),
+        ("a*x/(x + K)", {"a": 3e9, "K": 1e9}, [1.0, 1.0], True),
+        ("a*x/(x + K)", {"a": 6.0, "K": 2.0}, [0.1, 0.1], False),
+        ("a*x/(x + K)", {"a": 60.0, "K": 20.0}, [45.0, 15.0], True),
+        ("a*x/(x + K)", {"a": 60.0, "K": 20.0}, [3.0, 1.0], False),
+        ("a*x*(1 + b*x)**(-c)", {"a": 1.0, "b": 1e-7, "c": 1.0}, [0.1, 1e-7, 0.5], True),
+        ("a*x*(1 + b*x)**c", {"a": 1.0, "b": 1e-7, "c": 1.0}, [0.1, 1e-7, 0.5], False),
+        ("a*x/K", {"a": 60.0, "K": 20.0}, [30.0, 10.0], False),
+        ("a*x/(1 + x**2)", {"a": 60.0}, [30.0], False),
+    ],
+)
+def test_divisors_that_are_constant_within_their_errors(law, numbers, sd, is_flat):
+    one, system = np.ones(1), make_system({"x": law}, numbers)
+    order = [list(numbers.values()).index(v) for v in system.parameters]
+    C = np.diag(np.array(sd)[order] ** 2)
+    assert has_flat_divisor(Calibrated(system, (one,), one, one, one, C, 0.0), X) == is_flat

@@ -193,6 +193,17 @@ def test_a_chaotic_map_is_kept_in_segments():
     assert fitted.noise[0] == pytest.approx(0.02 * np.std(x), rel=0.4)
 
 
+def test_an_exact_chaotic_map_is_no_worse_for_what_rounding_grows_to():
+    """The true law follows 60 rows to 1e-4 at best, and pieces of them to rounding: the pieces count."""
+    system = make_system({"x": "a*x - b*x**2"}, {"a": 3.88, "b": 3.88}, is_discrete=True)
+    x = [0.31]
+    for _ in range(59):
+        x.append(3.88 * x[-1] * (1.0 - x[-1]))
+    data = make_data(system, [np.arange(60.0)], [np.array(x)[:, None]])
+    fitted = fit(system, data)
+    assert fitted.noise[0] < 1e-9 and 1 < len(fitted.segments) < 20
+
+
 def test_a_law_that_looks_back():
     lag, n = 1.0, 160
     system = make_system({"x": "r*x*(1 - z/k)"}, {"r": 1.4, "k": 2.0}, delays=(Delay("z", "x", lag),))

@@ -59,6 +59,31 @@ def test_sensitivities_of_a_map():
     assert found.by_parameter[1, 0, 0, 0] == pytest.approx(0.3 * 0.7)
 
 
+@pytest.mark.parametrize("block", [1_000_000, 40])
+def test_sensitivities_are_difference_quotients(block, monkeypatch):
+    """Two states, inputs and clocks of their own by column, time in the law; also in blocks."""
+    monkeypatch.setattr("hypo.dynamics.integration.follow.BLOCK", block)
+    system = make(
+        ["x + 0.1*y*u", "0.9*y - 0.3*sin(x) + 0.2*t + 0.1*x*y"], ["x", "y"], actions=("u",), time="t", is_discrete=True
+    )
+    rng = np.random.default_rng(0)
+    X0, u = rng.normal(size=(2, 3)), rng.normal(size=(8, 1, 3))
+    time = np.arange(8.0)[:, None] * [1.0, 0.5, 2.0]
+    found = follow_with_sensitivities(system, X0, None, time, u)
+    P = np.repeat(system.parameters[:, None], 3, axis=1)
+    for slopes, base in ((found.by_start, X0), (found.by_parameter, P)):
+        for j in range(len(base)):
+            step = np.zeros_like(base)
+            step[j] = 1e-5
+            up, down = (
+                follow(system, X0 + sign * step, P, time, u).states
+                if base is X0
+                else follow(system, X0, P + sign * step, time, u).states
+                for sign in (1, -1)
+            )
+            assert slopes[:, :, j] == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-7)
+
+
 def test_events_between_rows():
     system = make(["x + v", "v"], ["x", "v"], is_discrete=True)
     wall = Event.parse("x > 3.5: v = -v, x = 3.5", system.columns)
