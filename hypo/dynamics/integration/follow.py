@@ -135,9 +135,9 @@ def follow_with_sensitivities(
 
         d(∂x/∂x₀)/dt = (∂f/∂x) ∂x/∂x₀,     d(∂x/∂θ)/dt = (∂f/∂x) ∂x/∂θ + ∂f/∂θ,
 
-    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps. In discrete
-    time the same holds of the next value in the place of the rate. With delays or events they are central differences, all in
-    one batch.
+    along the same steps, so that they are the derivatives of the numbers that :func:`follow` gives with these steps. In
+    discrete time the same holds of the next value in the place of the rate. With delays or events they are central differences,
+    all in one batch.
     """
     if system.is_discrete and not system.delays and not events:
         return _chained(system, (X0, P, time, actions), accuracy)
