@@ -1,4 +1,5 @@
-"""``hypo dynamics`` and ``hypo rollout``: from trajectories to laws of motion, and from these to trajectories."""
+"""``hypo dynamics``, ``hypo rollout`` and ``hypo model``: from trajectories to laws of motion, from these to trajectories, and
+what follows from them."""
 
 from __future__ import annotations
 
@@ -137,17 +138,31 @@ def _tell_time(limit: Any, is_silent: bool) -> Any:
 @click.option(
     "--event", "events", multiple=True, metavar="C: X=…", help='What happens where, as in "x > 2: v = -0.9*v".'
 )
+@click.option(
+    "--do", multiple=True, metavar="K=0", help="What if K, a constant, input or law, had been this in a recorded run."
+)
+@click.option("--run", metavar="NAME", help="That run, by name or number.  [default: the first]")
 @click.option("--samples", "n_samples", type=int, metavar="N", help="Trajectories drawn.  [default: 100]")
 @click.option("--level", type=float, metavar="P", default=0.9, help="Probability of the bands.  [default: 0.9]")
 @click.option("--seed", type=int, help="Seed of the draws.  [default: 0]")
 @click.option("--plot", is_flag=True, help="Also write DIR/rollout.png.")
 @click.option("--out", metavar="FILE.csv", help="Write there instead of standard output.")
 @JSON
-def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: bool, **options: Any) -> int:
+def rollout(
+    folder: str,
+    do: tuple[str, ...],
+    run: str | None,
+    level: float,
+    plot: bool,
+    out: str | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Follow the laws of the model in DIR from a start, with bands.
 
     The output has a row for each time, and for each state its median and the band of probability --level: from likely
-    systems, their constants, and the noise of measurements.
+    systems, their constants, and the noise of measurements. With --do or --run it is a recorded run, with its own start,
+    as it would have been; columns called effect are what the change makes of it.
     """
     from hypo.dynamics.fit import WorldModel
     from hypo.dynamics.report import rollouts
@@ -155,15 +170,67 @@ def rollout(folder: str, level: float, plot: bool, out: str | None, as_json: boo
 
     check_file(out)
     model = WorldModel.load(folder)
-    found = rollouts.roll_out(model, **drop_blanks(options))
-    write = rollouts.write_rollout_json if as_json else rollouts.write_rollout
-    text = write(found, level)
+    given = {name: value for name, value in drop_blanks(options).items() if value != ()}
+    if do or run is not None:
+        changed = rollouts.what_if(model, do=do, run=run, **given)
+        text = (rollouts.write_what_if_json if as_json else rollouts.write_what_if)(changed, level)
+        found, remarks = changed.changed, changed.remarks
+    else:
+        found, remarks = rollouts.roll_out(model, **given), ()
+        text = (rollouts.write_rollout_json if as_json else rollouts.write_rollout)(found, level)
     if out is None:
         sys.stdout.write(text)
     else:
         write_file(out, text)
     if plot:
         note(f"the plot was written to {rollouts.draw(found, folder)}")
-    for line in found.describe_ends():
+    for line in (*found.describe_ends(), *remarks):
         note(line)
+    return FOUND
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--graph", is_flag=True, help="Which variables drive which, and how likely.")
+@click.option("--fixed-points", is_flag=True, help="Where the system stands still, how stable that is, cycles.")
+@click.option("--invariants", is_flag=True, help="Quantities that are conserved, or can only fall or rise.")
+@click.option("--inputs", metavar="U=0.5,…", help="Constant inputs of fixed points (default: their medians).")
+@click.option("--plot", metavar="FILE", help="Write a drawing of the graph to FILE.")
+@JSON
+def model(folder: str, inputs: str | None, plot: str | None, as_json: bool, **questions: bool) -> int:
+    """Tell what follows from the laws of the model in DIR.
+
+    Without --graph, --fixed-points or --invariants it tells all of them. hypo show DIR shows the laws themselves.
+    """
+    from hypo.api.score import read_start
+    from hypo.dynamics.fit import WorldModel
+    from hypo.dynamics.report import answers
+    from hypo.result.folders import check_file
+
+    check_file(plot)
+    loaded = WorldModel.load(folder)
+    given = None if inputs is None else dict(read_start(inputs, "inputs"))
+    found = answers.answer(loaded, [name for name, asked in questions.items() if asked], given)
+    if plot is not None:
+        loaded.graph().plot(plot)
+    sys.stdout.write((answers.write_answers_json if as_json else answers.write_answers)(found))
+    if plot is not None:
+        note(f"the graph was drawn to {plot}")
+    return FOUND
+
+
+def suggest_experiments(
+    folder: str, ranges: dict[str, tuple[float, float]], count: int, out: str | None, as_json: bool, **options: Any
+) -> int:
+    """Tell the next experiments for the laws in a folder; ``ranges`` are of starts and inputs; the exit code."""
+    from hypo.dynamics.fit import WorldModel
+    from hypo.dynamics.report import answers
+    from hypo.result.folders import write_file
+
+    loaded = WorldModel.load(folder)
+    starts, inputs = answers.split_ranges(loaded, ranges)
+    found = loaded.suggest(starts, inputs, n=count, **options)
+    sys.stdout.write((answers.write_experiments_json if as_json else answers.write_experiments)(found))
+    if out is not None:
+        write_file(out, answers.write_experiments_table(loaded, found))
     return FOUND

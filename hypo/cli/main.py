@@ -19,7 +19,7 @@ import click
 
 import hypo
 from hypo.api.parameters.parameter import SCORE
-from hypo.cli.dynamics import dynamics, rollout
+from hypo.cli.dynamics import dynamics, model, rollout
 from hypo.cli.options import (
     BUG,
     EXCLUDE,
@@ -138,6 +138,7 @@ def cli() -> None:
     hypo profile DIR DATA.csv                  profile-likelihood intervals of constants
     hypo dynamics TRAJ.csv --time t            search for laws of motion
     hypo rollout DIR --start x=1 --until 10    follow them, with bands
+    hypo model DIR                             what drives what, fixed points, invariants
     hypo warmup                                compile the kernels, once per installation
 
     Exit codes: 0 found, 2 wrong use or input, 3 nothing acceptable found, 4 found but saved elsewhere,
@@ -349,5 +350,5 @@ def warmup() -> int:
     return FOUND
 
 
-for command in (fit, merge, show, audit, bound, profile, suggest, dynamics, rollout):
+for command in (fit, merge, show, audit, bound, profile, suggest, dynamics, rollout, model):
     cli.add_command(command)

@@ -84,10 +84,19 @@ def bound(
 )
 @click.option("--count", type=int, default=5, show_default=True, metavar="N", help="How many measurements.")
 @click.option("--distinct", is_flag=True, help="No row twice (default: again where averaging the noise tells most).")
+@click.option("--until", type=float, metavar="T", help="Laws of motion: last time of an experiment.")
+@click.option("--limits", multiple=True, metavar="STATE=LOW:HIGH", help="Laws of motion: what no state may leave.")
+@click.option("--seed", type=int, metavar="N", help="Laws of motion: seed of the search.  [default: 0]")
 @click.option("--out", metavar="FILE", help="Also write them there, as a table.")
 @JSON
-def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool) -> int:
-    """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise."""
+def suggest(
+    folder: str, domains: tuple[str, ...], count: int, distinct: bool, out: str | None, as_json: bool, **motion: Any
+) -> int:
+    """Suggest what to measure next: where the likely laws of DIR disagree most per unit of noise.
+
+    Where DIR holds laws of motion these are experiments, each a start and a course of inputs, which --domain is of.
+    """
+    from hypo.cli.dynamics import suggest_experiments
     from hypo.dynamics.folders import holds_model
     from hypo.errors import InputError
     from hypo.report.questions.suggestions import read_domain
@@ -95,11 +104,14 @@ def suggest(folder: str, domains: tuple[str, ...], count: int, distinct: bool, o
     from hypo.result.result import Result
 
     check_file(out)
+    given = {name: value for name, value in drop_blanks(motion).items() if value != ()}
     if holds_model(folder):
-        raise InputError(
-            f"{folder} holds laws of motion, whose next experiment is a start and a course of inputs; ask for it in Python: "
-            f'hypo.WorldModel.load("{folder}").suggest()'
-        )
+        if distinct:
+            raise InputError(f"{folder} holds laws of motion, whose experiments are no rows; leave out --distinct")
+        given = {name: read_domain(value) if name == "limits" else value for name, value in given.items()}
+        return suggest_experiments(folder, read_domain(domains), count, out, as_json, **given)
+    if given:
+        raise InputError(f"--{next(iter(given))} is for laws of motion, and {folder} holds none; leave it out")
     found = Result.load(folder).suggest(read_domain(domains), count, distinct=distinct)
     sys.stdout.write(
         json.dumps(found.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n" if as_json else f"{found}\n"

@@ -24,6 +24,7 @@ def test_help(cli: Cli) -> None:
         "dynamics",
         "fit",
         "merge",
+        "model",
         "predict",
         "profile",
         "rollout",

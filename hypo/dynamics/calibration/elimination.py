@@ -12,6 +12,7 @@ The cost grows with the number of segments, not with its cube.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,7 @@ class NormalEquations:
         raised by the share ``damping`` of itself."""
         d, p = self.B.shape[1:]
         A = self.A * (1.0 + damping * np.eye(d))
-        both: Values = np.linalg.solve(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
+        both = _solve_each(A, np.concatenate([self.B, self.a[:, :, None]], axis=2))
         AB, Aa = both[:, :, :p], both[:, :, p]
         if not p:
             return -Aa, np.empty(0)
@@ -72,7 +73,7 @@ class NormalEquations:
 
     def information(self) -> Values:
         """Of parameters, with starts eliminated (n_parameter, n_parameter)."""
-        AB: Values = np.asarray(np.linalg.solve(self.A, self.B), float)
+        AB = _solve_each(self.A, self.B)
         return np.asarray(self.D - _across(self.B, AB))
 
     def covariance(self) -> Values:
@@ -86,10 +87,22 @@ class NormalEquations:
     def start_covariances(self, covariance: Values) -> tuple[Values, Values]:
         """Of each start (n_segment, n_state, n_state), and with the parameters (n_segment, n_state, n_parameter), from the
         covariance of these."""
-        AB = np.linalg.solve(self.A, self.B)
+        AB = _solve_each(self.A, self.B)
         cross = AB @ covariance
-        own = np.linalg.inv(self.A) + cross @ np.swapaxes(AB, 1, 2)
+        own = _solve_each(self.A, np.broadcast_to(np.eye(self.A.shape[1]), self.A.shape)) + cross @ np.swapaxes(AB, 1, 2)
         return own, -cross
+
+
+def _solve_each(A: Values, right: Values) -> Values:
+    """Solutions of A_s X_s = right_s, curvatures A (n_segment, n_state, n_state). Where one is singular, as where all small
+    errors of a chaotic start grow in one direction, directions without curvature are cut for all."""
+    with suppress(np.linalg.LinAlgError):
+        return np.asarray(np.linalg.solve(A, right), float)
+    size = np.sqrt(np.maximum(np.diagonal(A, axis1=1, axis2=2), NOTHING))
+    lam, Q = np.linalg.eigh(A / (size[:, :, None] * size[:, None, :]))
+    lam = np.maximum(lam, LEAST_CURVATURE)
+    inner = np.swapaxes(Q, 1, 2) @ (right / size[:, :, None])
+    return np.asarray(Q @ (inner / lam[:, :, None]) / size[:, :, None])
 
 
 def _across(B: Values, C: Values) -> Values:

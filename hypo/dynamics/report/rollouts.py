@@ -1,4 +1,4 @@
-"""Rollouts of a saved model as the command line asks for them, and as a table or JSON."""
+"""Rollouts and what-ifs of a saved model as the command line asks for them, and as tables or JSON."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.api.score import read_start
+from hypo.dynamics.model.rollouts.bands import quantiles
 from hypo.dynamics.model.rollouts.courses import check_size, check_until
 from hypo.dynamics.model.rollouts.inputs import read_input_table
 from hypo.dynamics.trajectories import Trajectories
@@ -20,10 +21,12 @@ from hypo.errors import InputError
 from hypo.result.file import jsonable
 
 if TYPE_CHECKING:
+    from hypo.dynamics.model.counterfactual import Counterfactual
     from hypo.dynamics.model.rollouts.bands import Rollout
     from hypo.dynamics.model.world_model import WorldModel
 
 SCHEMA = "hypo-rollout/1"
+WHAT_IF = "hypo-what-if/1"
 
 Values = NDArray[np.float64]
 
@@ -67,11 +70,7 @@ def roll_out(
     Raises:
         InputError, DataError: as :meth:`WorldModel.rollout` and what is read here.
     """
-    if seed < 0:
-        raise InputError(f"the seed must be 0 or more, got {seed}")
-    inputs: Any = actions
-    if actions is not None and "=" in actions and not os.path.exists(actions):
-        inputs = dict(read_start(actions, "actions"))
+    inputs = _read_inputs(actions, seed)
     if step is not None and isinstance(inputs, str) and until is None and model.actions:
         until = float(read_input_table(model, inputs).time[-1])
     times = make_times(model.data, until, step)
@@ -86,6 +85,91 @@ def roll_out(
     )
 
 
+def _read_inputs(actions: str | None, seed: int) -> Any:
+    if seed < 0:
+        raise InputError(f"the seed must be 0 or more, got {seed}")
+    if actions is not None and "=" in actions and not os.path.exists(actions):
+        return dict(read_start(actions, "actions"))
+    return actions
+
+
+def what_if(
+    model: WorldModel,
+    *,
+    do: Sequence[str] = (),
+    run: str | None = None,
+    actions: str | None = None,
+    n_samples: int = 100,
+    seed: int = 0,
+    **others: Any,
+) -> Counterfactual:
+    """A recorded run as it would have been, from texts and files, as :meth:`WorldModel.counterfactual` gives it.
+
+    Args:
+        model: the world model.
+        do: what is set, ``"k=0"``.
+        run: name of the run, or its number; None: the first one.
+        actions: as :func:`roll_out` takes them.
+        n_samples, seed: as they are.
+        others: what a recorded run has itself.
+
+    Raises:
+        InputError: something is set twice, or not as ``NAME=VALUE``, and as :meth:`WorldModel.counterfactual`.
+    """
+    if others:
+        name = next(iter(others)).rstrip("s")
+        raise InputError(f"--do and --run are of a recorded run, which has its own start and times; leave out --{name}")
+    inputs = _read_inputs(actions, seed)
+    which: str | int = 0 if run is None else run
+    if run is not None and run.isdigit() and run not in [r.name for r in model.data.runs]:
+        which = int(run)
+    return model.counterfactual(which, inputs, do=_read_settings(do), n_samples=n_samples, seed=seed)
+
+
+def _read_settings(texts: Sequence[str]) -> dict[str, Any] | None:
+    """What ``"k=0"`` or ``"x=-0.1*x"`` set, by name; None for nothing."""
+    out: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not name or not equals or not value:
+            raise InputError(f'--do must be written NAME=VALUE, such as k=0, got "{text}"')
+        if name in out:
+            raise InputError(f"--do sets {name} twice; give it once")
+        try:
+            out[name] = float(value)
+        except ValueError:
+            out[name] = value
+    return out or None
+
+
+def write_what_if(found: Counterfactual, level: float) -> str:
+    """CSV: time; of each state as it would have been ``x_median``, ``x_lower``, ``x_upper``, of what the change makes of it
+    ``x_effect``, ``x_effect_lower``, ``x_effect_upper``; empty where states run away."""
+    return _as_table(found.changed.clock, found.time, dict(_columns_of_both(found, level)))
+
+
+def write_what_if_json(found: Counterfactual, level: float) -> str:
+    """The same as JSON."""
+    content = {
+        "schema": WHAT_IF,
+        "level": level,
+        "samples": len(found.changed.states),
+        "time": found.time.tolist(),
+        "columns": {name: values.tolist() for name, values in _columns_of_both(found, level)},
+        "remarks": [*found.changed.describe_ends(), *found.remarks],
+    }
+    return json.dumps(jsonable(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _columns_of_both(found: Counterfactual, level: float) -> Iterator[tuple[str, Values]]:
+    ends = found.effect_band(level)
+    middle = quantiles(found.effect, (0.5,))[0]
+    for k, (state, parts) in enumerate(_columns(found.changed, level)):
+        yield from ((f"{state}_{name}", values) for name, values in parts.items())
+        yield f"{state}_effect", middle[:, k]
+        yield from ((f"{state}_effect_{name}", end[:, k]) for name, end in zip(("lower", "upper"), ends, strict=True))
+
+
 def _columns(rollout: Rollout, level: float) -> Iterator[tuple[str, Mapping[str, Values]]]:
     """By state the median and the band, (n_time,) each."""
     lower, upper = rollout.band(level)
@@ -96,12 +180,14 @@ def _columns(rollout: Rollout, level: float) -> Iterator[tuple[str, Mapping[str,
 
 def write_rollout(rollout: Rollout, level: float) -> str:
     """CSV: time, and of each state ``x_median``, ``x_lower``, ``x_upper``; empty where states run away."""
-    columns = {rollout.clock: rollout.time}
-    for state, parts in _columns(rollout, level):
-        columns |= {f"{state}_{name}": values for name, values in parts.items()}
-    rows = zip(*columns.values(), strict=True)
+    columns = {f"{state}_{name}": values for state, parts in _columns(rollout, level) for name, values in parts.items()}
+    return _as_table(rollout.clock, rollout.time, columns)
+
+
+def _as_table(clock: str, time: Values, columns: Mapping[str, Values]) -> str:
+    rows = zip(time, *columns.values(), strict=True)
     lines = [",".join(f"{v:.6g}" if math.isfinite(v) else "" for v in row) for row in rows]
-    return "\n".join([",".join(columns), *lines]) + "\n"
+    return "\n".join([",".join((clock, *columns)), *lines]) + "\n"
 
 
 def write_rollout_json(rollout: Rollout, level: float) -> str:

@@ -62,3 +62,18 @@ def test_two_parameters_that_do_the_same_are_unknown_but_their_sum():
     together = np.array([1.0, 1.0])
     alone = NormalEquations.of(J[:, :, :3], np.zeros((2, 20)), 2, np.ones(2)).covariance()
     assert together @ C @ together == pytest.approx(alone[0, 0], rel=0.01)
+
+
+def test_singular_curvatures_of_starts_have_a_solution():
+    """A start along one direction only acts: moves are along it, and the others of the batch are as without it."""
+    J, r = RNG.standard_normal((3, 20, 4)), RNG.standard_normal((3, 20))
+    alone = NormalEquations.of(J[1:], r[1:], 2, np.ones(2))
+    J[0, :, :2] = 1e12 * np.outer(J[0, :, 0], [1.0, 1.0])
+    normal = NormalEquations.of(J, r, 2, np.ones(2))
+    normal = NormalEquations(np.where(np.abs(normal.A) > 1e20, 1e25, normal.A), normal.B, normal.D, normal.a, normal.b)
+    with pytest.raises(np.linalg.LinAlgError):
+        np.linalg.solve(normal.A, normal.B)
+    starts, theta = normal.solve(0.0)
+    assert np.isfinite(starts).all() and np.isfinite(theta).all()
+    own, _ = normal.start_covariances(normal.covariance())
+    np.testing.assert_allclose(own[1:], alone.start_covariances(normal.covariance())[0], rtol=1e-6)
