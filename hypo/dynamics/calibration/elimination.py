@@ -89,7 +89,9 @@ class NormalEquations:
         covariance of these."""
         AB = _solve_each(self.A, self.B)
         cross = AB @ covariance
-        own = _solve_each(self.A, np.broadcast_to(np.eye(self.A.shape[1]), self.A.shape)) + cross @ np.swapaxes(AB, 1, 2)
+        own = _solve_each(self.A, np.broadcast_to(np.eye(self.A.shape[1]), self.A.shape)) + cross @ np.swapaxes(
+            AB, 1, 2
+        )
         return own, -cross
 
 

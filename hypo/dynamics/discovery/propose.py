@@ -24,7 +24,7 @@ from hypo.dynamics.discovery.prior.lengths import code_length, costs_of_terms
 from hypo.dynamics.discovery.proposals.candidate import Candidate, distinct
 from hypo.dynamics.discovery.proposals.implicit import rational_laws
 from hypo.dynamics.discovery.proposals.permitted import Permitted
-from hypo.dynamics.discovery.proposals.polish import polish
+from hypo.dynamics.discovery.proposals.polish import misfit_in, polish
 from hypo.dynamics.discovery.proposals.searched import Budget, search_rates
 from hypo.dynamics.discovery.proposals.sparse import sparse_sums
 from hypo.dynamics.discovery.proposals.subsets import nats_of
@@ -159,7 +159,10 @@ class _Ranking:
         """Take the ``LOOKED_AT`` most promising of ``found``, those without a value left out; fewer when time is up."""
         view, names = self.equation.views[0], self.equation.names
         fitted: list[tuple[float, Expression, str]] = []
-        for e, source in found:
+        # The most promising first, for those that there is no time for.
+        promise = [misfit(misfit_in(e, names, view), view) + LEAST_PER_NUMBER * len(e.free) for e, _ in found]
+        for n in np.argsort(promise, kind="stable"):
+            e, source = found[n]
             if self.clock.expired and len(fitted) >= LEAST_FITTED:
                 break
             e, squares = polish(e, names, view)

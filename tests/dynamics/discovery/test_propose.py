@@ -62,3 +62,17 @@ def test_the_best_of_each_number_of_constants_stay_in_the_list():
     chosen = select([*many, *long], ("x",), x)
     assert len(chosen) == MOST
     assert [c for c in chosen if c.score >= 1e3] == long[:OF_EACH]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+def test_the_most_promising_sum_is_there_though_time_is_up(seconds):
+    """Of five columns there are hundreds of sums: x + 0.02 v is among the first few, whose fit there is always time for."""
+    rng = np.random.default_rng(0)
+    X, u = rng.normal(size=(4, 60)), rng.normal(size=(60, 1))
+    X[0, 1:] = 0.0
+    for k in range(59):
+        X[0, k + 1] = X[0, k] + 0.02 * X[1, k]
+    data = Trajectories((Run("", np.arange(60.0), X.T, u, np.arange(60)),), "t", ("x", "v", "y", "w"), actions=("u",))
+    found = propose(smooth_all(data), 0, Options(discrete=True), seconds, Budget(0.1, 0))
+    assert set(found[0].expression.variables) == {"x", "v"}
+    assert sorted(found[0].expression.values) == pytest.approx([0.02, 1.0])

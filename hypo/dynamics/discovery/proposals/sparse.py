@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.clock import Clock
+from hypo.clock import Clock, now
 from hypo.dynamics.discovery.proposals import terms as families
 from hypo.dynamics.discovery.proposals.subsets import NEAR, best_subsets, fit_columns
 from hypo.dynamics.discovery.proposals.terms import Terms, refine_grids
@@ -36,6 +36,8 @@ BESIDE = (families.LINEAR, families.QUADRATIC)
 LONGEST_BESIDE = 4
 OF_FORM = 2
 FORMS = 30
+# Share of the time left that they have at most.
+FORMS_SHARE = 0.5
 _OPERATORS = frozenset("+-*/")
 
 
@@ -56,23 +58,32 @@ def sparse_sums(
     form = terms.numbers
     cost = np.array([costs[f] for f in terms.forms])
     seen: set[tuple[int, ...]] = set()
-    for key, e in _one_form_each(terms, columns, costs, views[0], clock) if views else ():
-        if key not in seen:
-            seen.add(key)
-            yield e, f"{views[0].name} form"
+
+    def new(found: Iterable[tuple[tuple[int, ...], Expression]], name: str) -> Iterator[tuple[Expression, str]]:
+        for key, e in found:
+            if key not in seen:
+                seen.add(key)
+                yield e, name
+
+    def of_union(
+        u: int, union: Sequence[int], view: View, A: Values, keep: Sequence[int]
+    ) -> Iterator[tuple[Expression, str]]:
+        members = terms.within(union)
+        found = best_subsets(A[members], view.target, cost[members], form[members], len(KEEP), clock)
+        best = (members[each] for subsets, most in zip(found, keep, strict=False) for each in subsets[:most])
+        sums = ((tuple(sorted(form[each].tolist())), write_terms(terms, each, A, view)) for each in best)
+        return new(sums, f"{view.name} {u}")
+
     for v, view in enumerate(views):
         A = in_view(terms, columns, view)
         for u, union in enumerate(FEWER_UNIONS if v else UNIONS):
             if clock.expired:
                 return
-            members = terms.within(union)
-            found = best_subsets(A[members], view.target, cost[members], form[members], len(KEEP), clock)
-            for subsets, most in zip(found, FEWER if v else KEEP, strict=False):
-                for subset in members[subsets[:most]]:
-                    key = tuple(sorted(form[subset].tolist()))
-                    if key not in seen:
-                        seen.add(key)
-                        yield write_terms(terms, subset, A, view), f"{view.name} {u}"
+            yield from of_union(u, union, view, A, FEWER if v else KEEP)
+            if u == v == 0:
+                # Polynomials, whose search is short, come first: with many columns there is no time for all of these.
+                some = Clock(now() + FORMS_SHARE * clock.left)
+                yield from new(_one_form_each(terms, columns, costs, view, some), f"{view.name} form")
 
 
 def _one_form_each(
