@@ -181,6 +181,20 @@ ERRORS = [
     ("rollout m --seed -1", "the seed must be 0 or more, got -1"),
     ("rollout m --level 2", "level must lie between 0 and 1, got 2"),
     ("rollout m --actions spring.csv", "the laws have no inputs; leave actions out"),
+    ("rollout m --do k", '--do must be written NAME=VALUE, such as k=0, got "k"'),
+    ("rollout m --do c1=0 --do c1=1", "--do sets c1 twice; give it once"),
+    ("rollout m --do q=0", 'do sets "q", which is no part of the law'),
+    ("rollout m --do c1=0 --start x=1,v=0", "which has its own start and times; leave out --start"),
+    ("rollout m --do c1=0 --until 9", "which has its own start and times; leave out --until"),
+    ("rollout m --run 0", "a counterfactual changes something; give actions or do"),
+    ("rollout m --run 7 --do c1=0", "there is no run 7"),
+    ("model nowhere", "there is no world model at nowhere"),
+    ("model m --inputs u=1", '"u" is no input of the model; its inputs are: none'),
+    ("model m --graph --plot nowhere/g.png", "cannot write to nowhere/g.png"),
+    ("suggest m --distinct", "m holds laws of motion, whose experiments are no rows; leave out --distinct"),
+    ("suggest m --domain q=0:1", "the model has no state or input q; it has x, v"),
+    ("suggest m --domain x=1", "a domain must be written NAME=LOW:HIGH"),
+    ("suggest m --until -1", "until must be a time after 0"),
     ("rollout m --out nowhere/x.csv", "cannot write to nowhere/x.csv: No such file or directory"),
 ]
 
@@ -236,6 +250,69 @@ def test_inputs_of_a_rollout(cli: Cli) -> None:
     assert cli(*line, "--actions", "u=0.5", "--until", "4", "--step", "1")[1] == by_table[1]
     assert cli(*line)[0] == 0
     assert "give actions up to 99 (--actions U.csv)" in cli(*line, "--until", "99")[2]
+
+
+def test_a_what_if(cli: Cli) -> None:
+    model = spring()
+    model.save("m")
+    line = ("rollout", "m", "--do", "c2=0", "--samples", "20", "--seed", "1", "--level", "0.8")
+    code, out, err = cli(*line)
+    found = model.counterfactual(0, do={"c2": 0.0}, n_samples=20, seed=1)
+    assert code == 0
+    assert [line.removeprefix("note: ") for line in err.splitlines()] == [*found.remarks]
+    lines = out.splitlines()
+    assert lines[0].startswith("t,x_median,x_lower,x_upper,x_effect,x_effect_lower,x_effect_upper,v_median")
+    rows = np.array([[float(c) for c in line.split(",")] for line in lines[1:]])
+    low, high = found.effect_band(0.8)
+    assert rows[:, 1] == pytest.approx(found.changed.median[:, 0], rel=1e-5)
+    assert rows[:, 5] == pytest.approx(low[:, 0], rel=1e-5, abs=1e-9)
+    assert rows[:, 6] == pytest.approx(high[:, 0], rel=1e-5, abs=1e-9)
+    code, out, _ = cli(*line, "--json", "--run", "0", "--plot")
+    content = json.loads(out)
+    assert (code, content["schema"], content["samples"]) == (0, "hypo-what-if/1", len(found.changed.states))
+    assert content["columns"]["v_effect"] == np.median(found.effect, axis=0)[:, 1].tolist()
+    assert cli("rollout", "m", "--do", "v=-4*x", "--samples", "5")[0] == 0
+
+
+def test_what_follows_from_the_laws(cli: Cli) -> None:
+    spring().save("m")
+    code, out, err = cli("model", "m")
+    assert (code, err) == (0, "")
+    heads = ("What drives what", "Fixed points", "Conserved and dissipated")
+    assert [line for line in out.splitlines() if line in heads] == [*heads]
+    assert "v -> x (+): 1.00" in out and "x = 0, v = 0: stable spiral" in out
+    assert cli("model", "m", "--graph")[1] == f"{spring().graph()}\n"
+    assert "dissipated by" in cli("model", "m", "--invariants")[1]
+    code, out, err = cli("model", "m", "--json", "--fixed-points", "--plot", "g.png")
+    assert (code, err) == (0, "note: the graph was drawn to g.png\n")
+    assert Path("g.png").read_bytes().startswith(b"\x89PNG")
+    content = json.loads(out)
+    assert content.keys() == {"schema", "fixed_points"}
+    assert content["fixed_points"]["points"][0]["state"] == {"x": pytest.approx(0), "v": pytest.approx(0)}
+
+
+def test_fixed_points_at_given_inputs(cli: Cli) -> None:
+    make_model(Case({"x": "u*(2 - x)"}, {}, [0.5], inputs={"u": (0.5, 1.0)})).save("driven")
+    assert (
+        "with the inputs at u = 0.7:\nx = 2: stable node"
+        in cli("model", "driven", "--fixed-points", "--inputs", "u=0.7")[1]
+    )
+
+
+def test_experiments(cli: Cli) -> None:
+    model = spring()
+    model.save("m")
+    line = ("suggest", "m", "--count", "2", "--domain", "x=0:2", "--until", "3", "--seed", "1", "--limits", "x=-3:3")
+    code, out, err = cli(*line, "--out", "next.csv")
+    assert (code, err) == (0, "")
+    found = model.suggest({"x": (0.0, 2.0)}, until=3.0, n=2, limits={"x": (-3.0, 3.0)}, seed=1)
+    assert out == f"1. {found[0]}\n2. {found[1]}\n"
+    table = [line.split(",") for line in Path("next.csv").read_text().splitlines()]
+    assert table[0] == ["experiment", "t", "x", "v"]
+    assert [float(c) for c in table[1]] == pytest.approx([1, 0, *found[0].start.values()], rel=1e-5)
+    assert table[2][2:] == ["", ""] and len(table) == 1 + sum(len(s.times) for s in found)
+    content = json.loads(cli(*line, "--json")[1])
+    assert content["experiments"][1]["start"] == found[1].start
 
 
 def test_events(cli: Cli) -> None:
