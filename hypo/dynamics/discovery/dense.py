@@ -15,7 +15,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from hypo.clock import Expiring
+from hypo.clock import Clock, Expiring
 from hypo.dynamics.calibration.edits import snapped_together
 from hypo.dynamics.discovery.proposals.permitted import Permitted
 from hypo.dynamics.discovery.proposals.sparse import in_view
@@ -94,6 +94,13 @@ def leave_out(judge: Judge, judged: Judged) -> Judged:
                 break
             judged = found
     return judged
+
+
+def leave_out_of_best(judge: Judge, n: int, fit: Fit, clock: Clock) -> None:
+    """The same for the ``n`` best systems of ``judge``, by ``fit`` and within a ``clock`` of their own."""
+    own = replace(judge, fit=fit, clock=clock, most=judge.count + n * ROUNDS * len(OUT))
+    for judged in judge.ranked()[:n]:
+        leave_out(own, judged)
 
 
 def _degree(e: Expression) -> int:

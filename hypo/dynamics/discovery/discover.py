@@ -25,7 +25,7 @@ from hypo.dynamics.calibration.segments import AtRows
 from hypo.dynamics.contacts.cut import Cut, cut_at_contacts
 from hypo.dynamics.contacts.found import FoundEvent
 from hypo.dynamics.contacts.settle import settle
-from hypo.dynamics.discovery.dense import begin, leave_out
+from hypo.dynamics.discovery.dense import begin, leave_out_of_best
 from hypo.dynamics.discovery.discovered import Discovered, WeightedSystem
 from hypo.dynamics.discovery.fallback import describe_haste, fallback_systems
 from hypo.dynamics.discovery.lags import LagChoice, choose_lags, narrow, with_bounds, without_idle
@@ -80,6 +80,8 @@ LEAST_WEIGHT = 1e-6
 # Systems that are fitted to the end, and the nats behind the best within which they are.
 FINISHED = 5
 NEAR = 8.0
+# Seconds that terms without effect have to be left out in, at least.
+LEAVING_OUT = 0.3
 
 
 def discover(
@@ -121,8 +123,7 @@ def discover(
         except KeyboardInterrupt:
             if not work.is_smoothed:
                 raise
-            # A second one ends this, too.
-            release()
+            release()  # a second one ends this, too
         try:
             work.fall_back()
         finally:
@@ -328,8 +329,8 @@ class _Work:
         """The best systems, without terms that do nothing, fitted to the end."""
         judge = self.judge
         assert judge is not None
-        for j in judge.ranked()[:FINISHED]:
-            leave_out(judge, j)
+        late = Clock(max(self.clock.deadline, now() + LEAVING_OUT))
+        leave_out_of_best(judge, FINISHED, Fitter(self.data, self.at_rows, Deadline(late.deadline)), late)
         ranked = judge.ranked()
         if ranked and not self.clock.expired and not has_come():
             near = [j for j in ranked[:FINISHED] if j.score <= ranked[0].score + NEAR]
@@ -363,8 +364,7 @@ class _Work:
             raise DataError(
                 f"{self.data.source}: no candidate can be followed along the data; give more rows, or a longer time limit"
             )
-        ranked = leave_out_degenerate(ranked, self.columns)
-        kept = [(j, w) for j, w in merged(ranked) if w > LEAST_WEIGHT]
+        kept = [(j, w) for j, w in merged(leave_out_degenerate(ranked, self.columns)) if w > LEAST_WEIGHT]
         unmet = unmet_weight([*judge.judged.values()], [w for _, w in kept])
         total = sum(w for _, w in kept) / (1.0 - unmet)
         systems = tuple(

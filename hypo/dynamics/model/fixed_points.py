@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -29,8 +29,16 @@ MARGIN = 0.25
 STILL = 1e-9
 # Roots nearer than this share of the box are one.
 SAME = 1e-5
-# More roots than this, where the Jacobian is singular, are points of a curve.
-MOST_POINTS = 12
+# A slope below this, of the typical rate over the box, is 0: other roots lie that way.
+FLAT = 1e-5
+# Roots of a line lie so near it, as a share of the box; neighbours on a curve are no further apart.
+STRAIGHT = 1e-4
+LINKED = 0.15
+# Lines and curves have so many of the roots at least, and are at least so long, as a share of the box.
+FEWEST = 4
+LEAST_LENGTH = 0.05
+# Points of one that are kept.
+SHOWN = 60
 # Real parts below this share of the largest eigenvalue are 0.
 NEUTRAL = 1e-6
 # A cycle is sought for so many durations of the data.
@@ -74,6 +82,33 @@ class FixedPoint:
 
 
 @dataclass(frozen=True)
+class Continuum:
+    """Fixed points that lie next to each other: a line, a curve, a plane or a surface.
+
+    Attributes:
+        ranges: by state its least and its largest value there, within the box of the data.
+        dimension: 1 for lines and curves, 2 for planes and surfaces.
+        is_straight: True for lines and planes.
+        kind: what becomes of what starts beside it, ``"stable across it"``, ``"unstable across it"``, ``"stable across a part
+            of it"`` or ``"neutral"``.
+        samples: some of its points (n_state, n).
+    """
+
+    ranges: dict[str, tuple[float, float]]
+    dimension: int
+    is_straight: bool
+    kind: str
+    samples: Values = field(repr=False)
+
+    def __str__(self) -> str:
+        fixed = [f"{name} = {a:.4g}" for name, (a, b) in self.ranges.items() if a == b]
+        open_ = [f"{name} from {a:.4g} to {b:.4g}" for name, (a, b) in self.ranges.items() if a != b]
+        names = ("line", "plane") if self.is_straight else ("curve", "surface")
+        shape = f"a {names[self.dimension - 1]}" if self.dimension < 3 else f"a space of {self.dimension} dimensions"
+        return f"{', '.join((*fixed, *open_))}: {shape} of fixed points, {self.kind}"
+
+
+@dataclass(frozen=True)
 class Cycle:
     """The orbit that the data run to if left alone, where it repeats itself: its period, and the range of each state."""
 
@@ -83,18 +118,21 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Portrait:
-    """Fixed points in and about the data's box, the cycle that the data run on, remarks, and the inputs of all this."""
+    """Fixed points in and about the data's box, the cycle that the data run on, remarks, the inputs of all this, and what fixed
+    points lie on together: those are not among ``points``."""
 
     points: tuple[FixedPoint, ...]
     cycle: Cycle | None
     remarks: tuple[str, ...] = ()
     inputs: Mapping[str, float] = field(default_factory=dict)
+    continua: tuple[Continuum, ...] = ()
 
     def __str__(self) -> str:
         at = ", ".join(f"{name} = {value:.4g}" for name, value in self.inputs.items())
         given = f" at {at}" if at else ""
-        lines = [str(p) for p in self.points] or [f"no fixed point in the range of the data{given}"]
-        if given and self.points:
+        found = [str(p) for p in (*self.points, *self.continua)]
+        lines = found or [f"no fixed point in the range of the data{given}"]
+        if given and found:
             lines.insert(0, f"with the inputs{given}:")
         if self.cycle:
             ranges = ", ".join(f"{name} from {a:.4g} to {b:.4g}" for name, (a, b) in self.cycle.ranges.items())
@@ -125,17 +163,21 @@ def find_points(model: ModelFields, actions: Mapping[str, float] | None = None) 
         raise InputError(f'the law depends on time ("{system.time}"), so it has no fixed points')
     given = _inputs(model, actions or {})
     box = box_of(model, MARGIN)
-    roots, curve = _roots(system, box, given)
+    roots, slopes = _roots(system, box, given)
+    n = len(system.states)
+    groups, alone = _put_together(roots / (box.high - box.low)[:n, None], slopes)
     jacobian = Jacobian(system)
-    points = []
-    for x in roots.T:
-        J = jacobian.at(_columns(system, x[:, None], given))[0]
-        points.append(_classified(system, x, np.linalg.eigvals(J)))
-    remarks = ["fixed points form a curve or surface; some of its points are given"] if curve else []
+
+    def eigenvalues(X: Values) -> NDArray[np.complex128]:
+        return np.asarray(np.linalg.eigvals(jacobian.at(_columns(system, X, given))), complex)
+
+    points = [_classified(system, roots[:, k], eigenvalues(roots[:, [k]])[0]) for k in alone]
+    continua = [_describe(system, roots[:, of], eigenvalues, size, straight) for of, size, straight in groups]
+    remarks = []
     if system.delays:
         remarks.append("stability is that without delays; a lag can make a stable point unstable")
     inputs = dict(zip(model.actions, given.tolist(), strict=True))
-    return Portrait(tuple(points), None, tuple(remarks), inputs)
+    return Portrait(tuple(points), None, tuple(remarks), inputs, tuple(continua))
 
 
 def _inputs(model: ModelFields, actions: Mapping[str, float]) -> Values:
@@ -157,8 +199,9 @@ def _columns(system: System, X: Values, given: Values) -> Values:
     return np.vstack([X, delayed, rest, time])
 
 
-def _roots(system: System, box: Box, given: Values) -> tuple[Values, bool]:
-    """Roots (n_state, n) in the box by damped Newton steps from many starts, and True where they form a curve."""
+def _roots(system: System, box: Box, given: Values) -> tuple[Values, Values]:
+    """Roots (n_state, n) in the box by damped Newton steps from many starts, and slopes (n, n_state, n_state) there, of the
+    typical rate over the box."""
     n = len(system.states)
     low, high = box.low[:n], box.high[:n]
     width = high - low
@@ -193,12 +236,73 @@ def _roots(system: System, box: Box, given: Values) -> tuple[Values, bool]:
     for k in ok[np.argsort(_norm(F, size)[ok], kind="stable")]:
         if all(np.abs((X[:, k] - X[:, j]) / width).max() > SAME for j in kept):
             kept.append(int(k))
-    J = jacobian.at(_columns(system, X[:, kept], given)) - (np.eye(n) if system.is_discrete else 0.0)
-    singular = sum(1 for M in J if np.linalg.matrix_rank(M, tol=1e-6 * max(float(np.abs(M).max()), 1e-300)) < n)
-    curve = len(kept) > MOST_POINTS and singular > len(kept) // 2
     roots = np.where(np.abs(X[:, kept]) < 1e-9 * width[:, None], 0.0, X[:, kept])
     roots = roots[:, np.lexsort(np.round(roots[::-1], 9))]
-    return (roots[:, :: max(1, len(kept) // 5)][:, :5] if curve else roots), curve
+    J = jacobian.at(_columns(system, roots, given)) - (np.eye(n) if system.is_discrete else 0.0)
+    return roots, J * width[None, None, :] / size[None, :, None]
+
+
+def _put_together(Z: Values, slopes: Values) -> tuple[list[tuple[NDArray[np.int64], int, bool]], list[int]]:
+    """Roots Z (n_state, n), in units of the box, that lie on lines and curves: their numbers, the dimension, and True for what
+    is straight; and the numbers of those that are alone."""
+    _, sizes, V = np.linalg.svd(slopes)
+    free = (sizes <= FLAT * np.maximum(sizes[:, :1], 1.0)).sum(1)
+    left = [int(k) for k in np.flatnonzero(free)]
+    groups: list[tuple[NDArray[np.int64], int, bool]] = []
+    alone = [int(k) for k in np.flatnonzero(free == 0)]
+    for k in list(left):
+        # What lies along the directions in which nothing changes.
+        if k not in left:
+            continue
+        along = V[k, len(Z) - free[k] :]
+        away = Z[:, left] - Z[:, [k]]
+        on = np.array(left)[np.abs(away - along.T @ (along @ away)).max(0) <= STRAIGHT]
+        own = on[free[on] == free[k]]
+        if len(own) >= FEWEST and np.ptp(Z[:, own], axis=1).max() >= LEAST_LENGTH:
+            groups.append((own, int(free[k]), True))
+            left = [j for j in left if j not in on]
+    while left:
+        group, edge = [left[0]], [left[0]]
+        while edge:
+            near = [j for j in left if j not in group and np.abs(Z[:, edge[-1]] - Z[:, j]).max() <= LINKED]
+            edge = [*edge[:-1], *near]
+            group += near
+        left = [j for j in left if j not in group]
+        if len(group) >= FEWEST and np.ptp(Z[:, group], axis=1).max() >= LEAST_LENGTH:
+            groups.append((np.array(group), int(np.median(free[group])), False))
+        elif not any(np.abs(Z[:, [group[0]]] - Z[:, of]).max(0).min() <= LINKED for of, _, _ in groups):
+            # One root, to which Newton's steps come slowly from all sides; where lines cross it is on these.
+            alone.append(group[int(np.argmin(sizes[group, -1]))])
+    return groups, sorted(alone)
+
+
+def _describe(
+    system: System,
+    X: Values,
+    eigenvalues: Callable[[Values], NDArray[np.complex128]],
+    dimension: int,
+    is_straight: bool,
+) -> Continuum:
+    """What roots X (n_state, n) lie on."""
+    X = X[:, :: max(1, X.shape[1] // SHOWN)]
+    lam = eigenvalues(X)
+    growth = np.abs(lam) - 1.0 if system.is_discrete else lam.real
+    still = np.abs(lam - 1.0) if system.is_discrete else np.abs(lam)
+    # The directions along it neither grow nor fall.
+    across = np.take_along_axis(growth, np.argsort(still, axis=1)[:, dimension:], axis=1)
+    near = NEUTRAL * max(float(np.abs(lam).max()), 1e-300)
+    stable = np.all(across < -near, axis=1)
+    if not across.shape[1] or not (stable.any() or np.any(across > near)):
+        kind = "neutral"
+    elif stable.all():
+        kind = "stable across it"
+    else:
+        kind = "stable across a part of it" if stable.any() else "unstable across it"
+    low, high = X.min(1), X.max(1)
+    flat = high - low <= STRAIGHT * np.max(high - low)
+    ends = np.where(flat[:, None], X.mean(1)[:, None], np.stack([low, high], axis=1))
+    ranges = {name: (float(a), float(b)) for name, (a, b) in zip(system.states, ends, strict=True)}
+    return Continuum(ranges, dimension, is_straight, kind, X)
 
 
 def _norm(F: Values, size: Values) -> Values:

@@ -72,6 +72,10 @@ def _list_points(portrait: Portrait) -> dict[str, Any]:
             }
             for p in portrait.points
         ],
+        "continua": [
+            {"ranges": c.ranges, "dimension": c.dimension, "is_straight": c.is_straight, "kind": c.kind}
+            for c in portrait.continua
+        ],
         "cycle": None if portrait.cycle is None else vars(portrait.cycle),
         "remarks": list(portrait.remarks),
     }

@@ -250,6 +250,8 @@ def _draw_plane(model: ModelFields, runs: tuple[RunPath, ...], plane: Plane, ax:
         if max(i, j) < model.system.n_measured:
             rows = _some(np.isfinite(p.run.states[:, i]) & np.isfinite(p.run.states[:, j]))
             ax.plot(p.run.states[rows, i], p.run.states[rows, j], "o", color=data, markersize=3, alpha=0.7, zorder=1)
+    for each in plane.continua:
+        ax.plot(*each.samples[[i, j]], ".", color="k", markersize=4, label="fixed points", zorder=3)
     for point in plane.points:
         x, y = (point.state[model.states[k]] for k in (i, j))
         if plane.x[0] <= x <= plane.x[-1] and plane.y[0] <= y <= plane.y[-1]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypo.dynamics.model.fields import ModelFields
-from hypo.dynamics.model.fixed_points import FixedPoint, find_points
+from hypo.dynamics.model.fixed_points import Continuum, FixedPoint, Portrait, find_points
 from hypo.dynamics.model.names import find_speeds
 from hypo.dynamics.model.states import box_of
 from hypo.dynamics.report.paths import RunPath
@@ -43,6 +43,7 @@ class Plane:
     v: Values
     points: tuple[FixedPoint, ...]
     held: str
+    continua: tuple[Continuum, ...] = ()
 
 
 def find_plane(model: ModelFields, paths: tuple[RunPath, ...]) -> Plane | None:
@@ -73,7 +74,8 @@ def find_plane(model: ModelFields, paths: tuple[RunPath, ...]) -> Plane | None:
     used = {name for k in axes for name in system.equations[k].variables} - set(shown)
     told = [f"{name} = {format_number(value, 3)}" for name, value in medians.items() if name in used]
     held = ", ".join(told[:MOST_NAMES]) + (", …" if len(told) > MOST_NAMES else "")
-    return Plane(axes, x, y, u, v, _find_points(model, medians), held)
+    found = _find_points(model, medians)
+    return Plane(axes, x, y, u, v, found.points, held, found.continua)
 
 
 def _find_ranges(model: ModelFields, paths: tuple[RunPath, ...], axes: tuple[int, int]) -> tuple[Values, Values]:
@@ -106,9 +108,9 @@ def _find_medians(model: ModelFields, paths: tuple[RunPath, ...]) -> dict[str, f
     return out
 
 
-def _find_points(model: ModelFields, medians: dict[str, float]) -> tuple[FixedPoint, ...]:
+def _find_points(model: ModelFields, medians: dict[str, float]) -> Portrait:
     system = model.system
     moves = system.time is not None and any(system.time in e.variables for e in system.equations)
     if moves or len(system.states) > MOST_STATES:
-        return ()
-    return find_points(model, {name: medians[name] for name in system.actions}).points
+        return Portrait((), None)
+    return find_points(model, {name: medians[name] for name in system.actions})

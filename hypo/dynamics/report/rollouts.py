@@ -127,7 +127,7 @@ def what_if(
 
 
 def _read_settings(texts: Sequence[str]) -> dict[str, Any] | None:
-    """Settings by name from texts such as ``"k=0"`` or ``"x=-0.1*x"``; None for nothing."""
+    """Settings such as ``"k=0"`` and ``"x=-0.1*x"`` by name; None for none."""
     out: dict[str, Any] = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))

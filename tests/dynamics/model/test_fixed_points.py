@@ -53,10 +53,40 @@ def test_an_unstable_spiral_in_a_cycle() -> None:
     assert "cycle of period 6.66" in str(found)
 
 
-def test_a_line_of_fixed_points_is_said() -> None:
+def test_a_plane_of_fixed_points_is_one() -> None:
+    """Without infected nothing happens; few susceptibles, and an outbreak dies out: S < g/k."""
     found = find_fixed_points(make_model(cases.SIR))
-    assert "curve" in found.remarks[0] and 1 < len(found.points) <= 5
-    assert all(abs(p.state["I"]) < 1e-6 for p in found.points)
+    (plane,) = found.continua
+    assert not found.points and (plane.dimension, plane.is_straight) == (2, True)
+    assert plane.ranges["I"] == (pytest.approx(0.0, abs=1e-9),) * 2
+    assert plane.ranges["S"][0] < 0.1 and plane.ranges["S"][1] > 0.9
+    assert str(found).endswith(": a plane of fixed points, stable across a part of it")
+
+
+def test_lines_that_cross_and_points_beside_them() -> None:
+    """x' = x y (1 - x), y' = x y (1/2 - y): both axes, and the node at (1, 1/2)."""
+    laws = {"x": "x*y*(1 - x)", "y": "x*y*(0.5 - y)"}
+    found = find_fixed_points(make_model(Case(laws, {}, [0.05, 0.05], 60.0)))
+    assert [(c.dimension, c.is_straight) for c in found.continua] == [(1, True)] * 2
+    assert {min(c.ranges, key=lambda n: abs(c.ranges[n][1])) for c in found.continua} == {"x", "y"}
+    (point,) = found.points
+    assert point.state == {"x": pytest.approx(1.0), "y": pytest.approx(0.5)} and point.kind == "stable node"
+
+
+def test_a_circle_of_fixed_points() -> None:
+    laws = {"x": "y*(1 - x**2 - y**2)", "y": "-x*(1 - x**2 - y**2)"}
+    found = find_fixed_points(make_model(Case(laws, {}, [0.9, 0.0], 40.0)))
+    (circle,) = found.continua
+    assert (circle.dimension, circle.is_straight) == (1, False)
+    assert np.hypot(*circle.samples) == pytest.approx(1.0)
+    assert "a curve of fixed points, stable across a part of it" in str(found)
+    assert [p.kind for p in found.points] == ["centre"]
+
+
+def test_a_flat_root_is_one_point() -> None:
+    found = find_fixed_points(make_model(Case({"x": "-x**3"}, {}, [0.9], 40.0)))
+    (point,) = found.points
+    assert not found.continua and abs(point.state["x"]) < 0.05
 
 
 def test_a_map_and_its_fixed_point() -> None:
