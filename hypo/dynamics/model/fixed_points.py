@@ -283,7 +283,7 @@ def _describe(
     dimension: int,
     is_straight: bool,
 ) -> Continuum:
-    """What roots X (n_state, n) lie on."""
+    """The line or curve that roots X (n_state, n) lie on."""
     X = X[:, :: max(1, X.shape[1] // SHOWN)]
     lam = eigenvalues(X)
     growth = np.abs(lam) - 1.0 if system.is_discrete else lam.real
