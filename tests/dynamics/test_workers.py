@@ -70,7 +70,7 @@ def test_a_resumed_search_is_no_worse_than_an_unbroken_one(little_work):
 def test_what_was_cut_goes_on_with_the_turn_that_was_not_ended(little_work):
     data = epidemic(n=40)
     cut = discover(data, Options(time_limit=0.5))
-    assert cut.is_cut and cut.turns == 0 and any("the time limit ended the search" in r for r in cut.remarks)
+    assert cut.is_cut and cut.turns == 0 and any(r.startswith("the time limit") for r in cut.remarks)
     whole = discover(data, Options(time_limit=LIMIT))
     resumed = discover(data, Options(time_limit=LIMIT), before=cut)
     assert resumed.turns == 1 and resumed.systems[0].score <= whole.systems[0].score + 1e-3
